@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from payagent.flow.money import Money
 
-Value = str | Money
+Value = str | int | Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +113,14 @@ class OpenPay:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """Have Twilio listen to the keypad for `field` (a `Field.name`)."""
+    """Have Twilio listen to the keypad for `field` (a `Field.name`).
+
+    Sentence `prompt` is spoken once it listens ("": none), so that no early digit is lost.
+    """
 
     session: str
     field: str
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

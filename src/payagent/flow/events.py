@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import get_args
 
 from payagent.flow.money import Account, Bill
 
@@ -444,6 +445,48 @@ Event = (
 )
 
 
+LINE_EVENTS = (
+    CallStarted,
+    RelayConnected,
+    RelayLost,
+    RelayFailed,
+    RelayEnded,
+    CallerHungUp,
+    HandOffAnswered,
+    HandOffUnanswered,
+    CallerSpoke,
+    CallerInterrupted,
+    LanguageKeyPressed,
+)
+PROGRAM_EVENTS = (
+    AgentSpoke,
+    TurnEnded,
+    ModelFailed,
+    IdentityMatched,
+    IdentityNotMatched,
+    IdentityLookUpFailed,
+    BillsRead,
+    BillsUnavailable,
+    BillHeld,
+    BillNotHeld,
+    BillCredited,
+    BillReleased,
+)
+PAY_EVENTS = (
+    PayOpened,
+    PayNotOpened,
+    PayOpenUnanswered,
+    CaptureAccepted,
+    CaptureRefused,
+    CompleteAccepted,
+    CompleteRefused,
+    CompleteUnanswered,
+    CancelAccepted,
+    CancelUnanswered,
+    *get_args(PayReport),
+)
+
+
 def snake(name: str) -> str:
     """`FieldCaptured` → `field_captured`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
@@ -458,3 +501,16 @@ def trigger_of(event: Event) -> str:
             return timer
         case _:
             return snake(type(event).__name__)
+
+
+EARLIER_PAYMENT_SUCCEEDED = "earlier_payment_succeeded"
+OTHER_SESSION_REPORTED = "other_session_reported"
+
+SIMPLE_TRIGGERS: dict[str, str] = {
+    **{snake(kind.__name__): "line" for kind in LINE_EVENTS},
+    **{snake(kind.__name__): "program" for kind in PROGRAM_EVENTS},
+    **{snake(kind.__name__): "pay" for kind in PAY_EVENTS},
+    EARLIER_PAYMENT_SUCCEEDED: "pay",
+    OTHER_SESSION_REPORTED: "pay",
+}
+"""Trigger → party, for all events that are never refused."""

@@ -1,0 +1,50 @@
+# `make demo` and `make test` set up .venv on a fresh machine (Python 3.11+, make, the package registry) and then run.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO ?= call full_payment
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
+.PHONY: help demo test lint format clean
+
+help:
+	@echo "make demo     play a whole payment call in the terminal (no account, no phone, no key)"
+	@echo "make test     lint, types, import contracts, diagrams, tests, coverage"
+	@echo "make lint     all checks but the tests"
+	@echo "make format   format the code and mend what ruff can mend"
+	@echo "make clean    remove .venv and everything generated outside git"
+
+demo: $(READY)
+	@$(BIN)/payagent $(DEMO)
+
+test: lint
+	$(BIN)/python -m pytest --cov --cov-report=
+	$(BIN)/coverage report --include='src/payagent/flow/*' --fail-under=100
+	$(BIN)/coverage report --fail-under=95
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	test ! -f src/payagent/cli.py || $(BIN)/payagent diagram --check
+
+format: $(READY)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov dist build
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is touched last, so that a set-up that broke off is begun again. Dependency groups need pip 25.1.
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "payagent needs Python 3.11 or newer; install it, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV) || \
+		{ echo "$(PYTHON) cannot make a virtual environment (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@echo "Setting up $(VENV) …" >&2
+	@$(BIN)/python -m pip install --quiet 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
+	@touch $@

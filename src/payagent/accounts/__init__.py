@@ -1,0 +1,1 @@
+"""Who the callers are and what they owe: one book of accounts, bills and payments."""

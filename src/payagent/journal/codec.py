@@ -1,0 +1,259 @@
+"""Steps as JSON and back, by a list of what may be written.
+
+* `RECORDED` names, class by class, the fields that are written: a field that is not on it is not on the record.
+* Spoken words stand apart from the record (see `words`); a record whose words were erased decodes with "".
+* The arguments of `verify_user` are written as `{}`, those of `LookUpIdentity` not at all: they are personal.
+* Decimals are strings, times ISO 8601 in UTC. The JSON is canonical: keys sorted, no spaces.
+* A record of another version is refused, not guessed at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, get_args
+
+import msgspec
+
+from payagent.errors import JournalFailed
+from payagent.flow import effects as fx
+from payagent.flow import events as ev
+from payagent.flow.money import Account, Bill, Money
+from payagent.flow.states import State
+from payagent.flow.step import Step, Timer
+from payagent.journal.words import Words, masked, salted, unicode
+
+VERSION = 1
+ARGUMENTS_LENGTH = 2000
+"""How many characters of a tool call's arguments are written; a model's ramblings need no more."""
+
+RECORDED: dict[type[object], tuple[str, ...]] = {
+    # the call and its line
+    ev.CallStarted: ("caller", "flow"),
+    ev.RelayConnected: ("session",),
+    ev.RelayLost: ("session",),
+    ev.RelayFailed: (),
+    ev.RelayEnded: (),
+    ev.CallerHungUp: (),
+    ev.HandOffAnswered: ("route", "result"),
+    ev.HandOffUnanswered: ("route", "result"),
+    # the talk
+    ev.CallerSpoke: ("card_cut",),
+    ev.CallerInterrupted: (),
+    ev.LanguageKeyPressed: ("language",),
+    ev.AgentSpoke: ("source",),
+    ev.ToolCalled: ("turn", "call_id", "name", "arguments"),
+    ev.TurnEnded: ("turn", "finish"),
+    ev.ModelFailed: ("turn", "reason"),
+    # answers to orders
+    ev.IdentityMatched: ("order", "account"),
+    ev.IdentityNotMatched: ("order",),
+    ev.IdentityLookUpFailed: ("order",),
+    ev.BillsRead: ("order", "bills"),
+    ev.BillsUnavailable: ("order",),
+    ev.BillHeld: ("order",),
+    ev.BillNotHeld: ("order", "reason"),
+    ev.BillCredited: ("order",),
+    ev.BillReleased: ("order",),
+    ev.PayOpened: ("order", "session"),
+    ev.PayNotOpened: ("order", "code"),
+    ev.PayOpenUnanswered: ("order",),
+    ev.CaptureAccepted: ("order", "field"),
+    ev.CaptureRefused: ("order", "field", "code"),
+    ev.CompleteAccepted: ("order",),
+    ev.CompleteRefused: ("order", "code"),
+    ev.CompleteUnanswered: ("order",),
+    ev.CancelAccepted: ("order", "code"),
+    ev.CancelUnanswered: ("order",),
+    # payment callbacks
+    ev.PaymentSessionStarted: ("session", "digest"),
+    ev.CaptureBegan: ("session", "field", "digest"),
+    ev.KeyPressed: ("session", "field", "digest"),
+    ev.FieldCaptured: ("session", "field", "required", "last_four", "card_type", "digest"),
+    ev.FieldRejected: ("session", "field", "error", "digest"),
+    ev.EntryTimedOut: ("session", "field", "digits", "digest"),
+    ev.CaptureOutOfSequence: ("session", "field", "digest"),
+    ev.SessionRefused: ("session", "error", "digest"),
+    ev.PaymentSucceeded: ("session", "confirmation", "last_four", "card_type", "digest"),
+    ev.PaymentFailed: ("session", "result", "code", "digest"),
+    # clock and operator
+    ev.TimeUp: ("timer", "armed"),
+    ev.OutcomeResolved: ("outcome", "reference", "who", "why"),
+    # orders
+    fx.Say: ("sentence", "values", "interruptible"),
+    fx.Think: (),
+    fx.SwitchLanguage: ("language",),
+    fx.EndRelay: (),
+    fx.ConnectRelay: (),
+    fx.RouteCall: ("route",),
+    fx.HangUp: ("sentence",),
+    fx.LookUpIdentity: (),
+    fx.ReadBills: ("account",),
+    fx.HoldBill: ("bill", "payment", "account"),
+    fx.CreditBill: ("bill", "payment", "amount", "confirmation"),
+    fx.ReleaseBill: ("bill", "payment", "declined"),
+    fx.OpenPay: ("payment", "amount", "description"),
+    fx.Capture: ("session", "field", "prompt"),
+    fx.CompletePay: ("session",),
+    fx.CancelPay: ("session",),
+    # what they are made of
+    Money: ("amount", "currency"),
+    Bill: ("id", "description", "owed"),
+    Account: ("id", "name", "language", "has_hsa"),
+    Timer: ("name", "armed", "due"),
+    Step: ("call_sid", "seq", "at", "before", "after", "row", "refused", "reply", "timers", "flow"),
+}
+
+SPOKEN: dict[type[object], str] = {
+    ev.CallerSpoke: "words",
+    ev.CallerInterrupted: "heard",
+    ev.AgentSpoke: "words",
+}
+"""The field of these events that holds spoken words; in the record stands `words`, their digest."""
+
+_EVENTS: dict[str, type[ev.Event]] = {kind.__name__: kind for kind in get_args(ev.Event)}
+_ORDERS: dict[str, type[fx.Order]] = {kind.__name__: kind for kind in get_args(fx.Order)}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A step ready to be written: its record (canonical JSON) and, if it is speech, its words."""
+
+    record: bytes
+    words: Words | None
+
+
+def encode(step: Step) -> Entry:
+    """The step as it is written.
+
+    Raises:
+        JournalFailed: it holds something that is not on the list, or a time without a zone.
+    """
+    event, words = _without_words(step)
+    plain = _plain(step) | {
+        "v": VERSION,
+        "event": _tagged(event) | ({"words": words.digest} if words else {}),
+        "orders": [_tagged(order) for order in step.orders],
+    }
+    return Entry(msgspec.json.encode(plain, order="sorted"), words)
+
+
+def decode(record: bytes, text: str = "") -> Step:
+    """The step of that record, with the words `text` ("" when they were erased).
+
+    Raises:
+        JournalFailed: the record is of another version, or cannot be read.
+    """
+    with _reading():
+        plain = _read(record)
+        return Step(
+            call_sid=plain["call_sid"],
+            seq=plain["seq"],
+            at=msgspec.convert(plain["at"], datetime),
+            event=_event(plain["event"], text),
+            before=State(plain["before"]),
+            after=State(plain["after"]),
+            row=plain["row"],
+            refused=plain["refused"],
+            reply=plain["reply"],
+            orders=tuple(_order(order) for order in plain["orders"]),
+            timers=msgspec.convert(plain["timers"], tuple[Timer, ...]),
+            flow=plain["flow"],
+        )
+
+
+def decode_order(record: bytes, n: int) -> fx.DurableOrder:
+    """Order number `n` of that record, a durable one.
+
+    Raises:
+        JournalFailed: the record is of another version, or has no such order.
+    """
+    with _reading():
+        order = _order(_read(record)["orders"][n])
+        if not isinstance(order, fx.DurableOrder):
+            raise TypeError(f"{type(order).__name__} is not a durable order")
+        return order
+
+
+def decode_timers(record: bytes) -> tuple[Timer, ...]:
+    """The timers that run after the step of that record.
+
+    Raises:
+        JournalFailed: the record is of another version, or cannot be read.
+    """
+    with _reading():
+        return msgspec.convert(_read(record)["timers"], tuple[Timer, ...])
+
+
+def time_text(at: datetime) -> str:
+    """The time in UTC, always of the same length, so that texts sort as times do.
+
+    Raises:
+        JournalFailed: the time has no zone.
+    """
+    if at.tzinfo is None:
+        raise JournalFailed("a time without a zone cannot be recorded")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _without_words(step: Step) -> tuple[ev.Event, Words | None]:
+    match step.event:
+        case ev.CallerSpoke(words=text) | ev.AgentSpoke(words=text) | ev.CallerInterrupted(heard=text):
+            # The agent repeats what it heard, so its words are masked too.
+            identifying = step.before is State.VERIFYING_IDENTITY
+            return step.event, salted(masked(text) if identifying else text)
+        case ev.ToolCalled(name="verify_user"):
+            return replace(step.event, arguments="{}"), None
+        case ev.ToolCalled(arguments=arguments):
+            return replace(step.event, arguments=arguments[:ARGUMENTS_LENGTH]), None
+        case _:
+            return step.event, None
+
+
+def _tagged(value: ev.Event | fx.Order) -> dict[str, Any]:
+    return {"type": type(value).__name__, **_plain(value)}
+
+
+def _plain(value: object) -> Any:
+    match value:
+        case bool() | int() | None:
+            return value
+        case str():
+            return unicode(value)
+        case Decimal():
+            return str(value)
+        case datetime():
+            return time_text(value)
+        case tuple():
+            return [_plain(item) for item in value]
+    if (names := RECORDED.get(type(value))) is None:
+        raise JournalFailed(f"{type(value).__name__} has no place in the record")
+    return {name: _plain(getattr(value, name)) for name in names}
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except (LookupError, TypeError, ValueError) as error:  # msgspec's errors are ValueErrors
+        raise JournalFailed("a record cannot be read") from error
+
+
+def _read(record: bytes) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.json.decode(record, type=dict[str, Any])
+    if plain.get("v") != VERSION:
+        raise JournalFailed(f"a record is of version {plain.get('v')}; this payagent reads {VERSION}")
+    return plain
+
+
+def _event(plain: dict[str, Any], text: str) -> ev.Event:
+    kind = _EVENTS[plain["type"]]
+    spoken = {SPOKEN[kind]: text} if kind in SPOKEN else {}
+    return msgspec.convert(plain | spoken, kind)
+
+
+def _order(plain: dict[str, Any]) -> fx.Order:
+    return msgspec.convert(plain, _ORDERS[plain["type"]])

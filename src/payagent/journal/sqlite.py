@@ -1,0 +1,327 @@
+"""The journal in one SQLite file, for one process.
+
+* Writes go through one thread in groups (`writer`), reads through a connection and a thread of their own.
+* WAL and `synchronous=FULL`: what `append` returned for survives a power cut.
+* The file is readable by its owner only, and erased words are overwritten: it holds what callers said.
+* The MAC of each call's last step is kept in memory, within bounds, and read again when it is not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeVar
+
+from payagent.errors import JournalConflict, JournalFailed
+from payagent.flow.effects import DurableOrder, order_key
+from payagent.flow.states import FINAL, State
+from payagent.flow.step import Step, Timer
+from payagent.journal import chain, codec
+from payagent.journal.protocol import CallSummary, OpenOrder
+from payagent.journal.words import Words
+from payagent.journal.writer import GroupWriter
+
+T = TypeVar("T")
+Database = sqlite3.Connection
+
+HEADS_KEPT = 10_000
+"""How many calls' last MACs are kept in memory, some 200 bytes each."""
+
+
+class SqliteJournal:
+    """A `Journal` in the file `path`; `key` is the chain's secret, `busy_seconds` the longest wait for a lock."""
+
+    def __init__(self, path: Path, key: bytes, busy_seconds: float = 5) -> None:
+        self._path = path
+        self._key = key
+        self._busy_seconds = busy_seconds
+        self._heads: dict[str, tuple[int, bytes]] = {}
+        self._opened: _Opened | None = None
+
+    async def open(self) -> None:
+        """Open the file, making it if there is none.
+
+        Raises:
+            JournalFailed: it cannot be opened, or is no journal.
+        """
+        with _failures():
+            self._opened = await asyncio.to_thread(self._open)
+
+    async def close(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened:
+            await asyncio.to_thread(opened.close)
+
+    async def append(self, step: Step, done: str = "") -> None:
+        entry = codec.encode(step)
+        await self._write(lambda db: self._append(db, step, entry, done))
+
+    async def steps(self, call_sid: str, after: int = 0) -> list[Step]:
+        def read(db: Database) -> list[Step]:
+            return [codec.decode(row.record, row.words.text if row.words else "") for row in _rows(db, call_sid, after)]
+
+        return await self._read(read)
+
+    async def claim(self, key: str, worker: str, until: datetime, now: datetime) -> bool:
+        return await self._write(lambda db: _claim(db, key, worker, codec.time_text(until), codec.time_text(now)))
+
+    async def open_orders(self, now: datetime) -> list[OpenOrder]:
+        return await self._read(lambda db: _open_orders(db, codec.time_text(now)))
+
+    async def due(self, now: datetime) -> list[tuple[str, Timer]]:
+        return await self._read(lambda db: _due(db, now))
+
+    async def live_calls(self) -> list[str]:
+        query = "SELECT call_sid FROM calls WHERE ended = 0 ORDER BY started_at"
+        return await self._read(lambda db: [call_sid for (call_sid,) in db.execute(query)])
+
+    async def calls(self, limit: int = 50) -> list[CallSummary]:
+        return await self._read(lambda db: _calls(db, limit))
+
+    async def verify(self, call_sid: str) -> list[str]:
+        return await self._read(lambda db: self._verify(db, call_sid))
+
+    async def verify_all(self) -> list[str]:
+        return await self._read(self._verify_all)
+
+    async def seal(self, now: datetime) -> None:
+        await self._write(lambda db: self._seal(db, now))
+
+    async def erase_words(self, older_than: datetime) -> int:
+        before = codec.time_text(older_than)
+        erased = await self._write(lambda db: db.execute("DELETE FROM words WHERE spoken_at < ?", (before,)).rowcount)
+        # The write-ahead log still holds the pages as they were: write it back and empty it.
+        await self._read(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+        return erased
+
+    # --- the two connections
+
+    async def _write(self, work: Callable[[Database], T]) -> T:
+        with _failures():
+            return await asyncio.wrap_future(self._parts.writer.submit(work))
+
+    async def _read(self, work: Callable[[Database], T]) -> T:
+        with _failures():
+            return await asyncio.wrap_future(self._parts.reading.submit(work, self._parts.reader))
+
+    @property
+    def _parts(self) -> _Opened:
+        if self._opened is None:
+            raise JournalFailed("the journal is closed")
+        return self._opened
+
+    def _open(self) -> _Opened:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.touch(mode=0o600)
+        schema = files("payagent.journal").joinpath("sqlite_001.sql").read_text()
+        writing = self._connect(f"BEGIN IMMEDIATE; {schema} COMMIT;")
+        reading = self._connect("PRAGMA query_only = ON")
+        file = os.stat(self._path)
+
+        def begin(db: Database) -> None:
+            # SQLite goes on writing into a deleted file; what is recorded there would be lost.
+            if not os.path.samestat(file, os.stat(self._path)):
+                raise JournalFailed("the journal's file was replaced by another")
+            db.execute("BEGIN IMMEDIATE")
+
+        return _Opened(GroupWriter(writing, begin, rolled_back=self._heads.clear), reading)
+
+    def _connect(self, script: str) -> Database:
+        db = sqlite3.connect(self._path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False)
+        try:
+            db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;")
+            db.executescript(script)
+        except sqlite3.Error:
+            db.close()
+            raise
+        return db
+
+    # --- inside a transaction of the writer
+
+    def _append(self, db: Database, step: Step, entry: codec.Entry, done: str) -> None:
+        mac = chain.link(self._key, self._mac_before(db, step), entry.record)
+        _insert_step(db, step, entry, mac)
+        _insert_orders(db, step)
+        at = codec.time_text(step.at)
+        if done:
+            db.execute("UPDATE orders SET done_at = ? WHERE key = ? AND done_at IS NULL", (at, done))
+        _index_call(db, step)
+        self._remember(step, mac)
+
+    def _mac_before(self, db: Database, step: Step) -> bytes:
+        if step.seq == 1:
+            return chain.genesis(self._key, step.call_sid)
+        seq, mac = self._heads.get(step.call_sid, (0, b""))
+        if seq == step.seq - 1:
+            return mac
+        query = "SELECT mac FROM steps WHERE call_sid = ? AND seq = ?"
+        found: tuple[bytes] | None = db.execute(query, (step.call_sid, step.seq - 1)).fetchone()
+        if found is None:
+            raise JournalFailed(f"call {step.call_sid} has no step {step.seq - 1} for step {step.seq} to follow")
+        return found[0]
+
+    def _remember(self, step: Step, mac: bytes) -> None:
+        self._heads.pop(step.call_sid, None)
+        self._heads[step.call_sid] = (step.seq, mac)
+        if len(self._heads) > HEADS_KEPT:
+            del self._heads[next(iter(self._heads))]  # the one longest not written to
+
+    def _seal(self, db: Database, now: datetime) -> None:
+        last = db.execute("SELECT number, record, mac FROM seals ORDER BY number DESC LIMIT 1").fetchone()
+        number, record, mac = last or (0, b"", chain.genesis(self._key, chain.SEALS))
+        seen = chain.decode_seal(record).upto if last else 0
+        # SQLite takes the bare `mac` from the row that has the maximum.
+        query = "SELECT call_sid, max(seq), mac FROM steps WHERE id > ? GROUP BY call_sid ORDER BY call_sid"
+        heads = tuple(chain.Head(call_sid, seq, mac.hex()) for call_sid, seq, mac in db.execute(query, (seen,)))
+        if heads:
+            (upto,) = db.execute("SELECT max(id) FROM steps").fetchone()
+            sealed = chain.encode_seal(chain.Seal(number + 1, now, upto, heads))
+            db.execute("INSERT INTO seals VALUES (?, ?, ?)", (number + 1, sealed, chain.link(self._key, mac, sealed)))
+
+    # --- checking, on the reader
+
+    def _verify(self, db: Database, call_sid: str) -> list[str]:
+        rows = list(_rows(db, call_sid))
+        indexed = db.execute("SELECT steps FROM calls WHERE call_sid = ?", (call_sid,)).fetchone()
+        if not rows and not indexed:
+            return [f"call {call_sid}: not on the record"]
+        return chain.call_problems(self._key, call_sid, rows, indexed[0] if indexed else 0)
+
+    def _verify_all(self, db: Database) -> list[str]:
+        known = db.execute("SELECT call_sid FROM steps UNION SELECT call_sid FROM calls ORDER BY call_sid").fetchall()
+        problems = [problem for (call_sid,) in known for problem in self._verify(db, call_sid)]
+        query = "SELECT number, CAST(record AS BLOB), CAST(mac AS BLOB) FROM seals ORDER BY number"
+        seals = [chain.Row(*row) for row in db.execute(query)]
+        problems += chain.seal_problems(self._key, seals)
+        return problems + [problem for seal in seals for problem in _uncovered(db, seal)]
+
+
+class _Opened:
+    """The threads and connections of an open journal."""
+
+    def __init__(self, writer: GroupWriter, reader: Database) -> None:
+        self.writer = writer
+        self.reader = reader
+        self.reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal-reader")
+
+    def close(self) -> None:
+        self.writer.close()
+        self.reading.shutdown()
+        self.reader.close()
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError, ValueError) as error:
+        raise JournalFailed(f"the journal's file failed: {error}") from error
+
+
+def _insert_step(db: Database, step: Step, entry: codec.Entry, mac: bytes) -> None:
+    row = (step.call_sid, step.seq, entry.record, mac)
+    try:
+        db.execute("INSERT INTO steps (call_sid, seq, record, mac) VALUES (?, ?, ?, ?)", row)
+    except sqlite3.IntegrityError as error:
+        raise JournalConflict(f"call {step.call_sid} already has a step {step.seq}") from error
+    if entry.words:
+        words = (step.call_sid, step.seq, entry.words.salt, entry.words.text, codec.time_text(step.at))
+        db.execute("INSERT INTO words VALUES (?, ?, ?, ?, ?)", words)
+
+
+def _insert_orders(db: Database, step: Step) -> None:
+    at = codec.time_text(step.at)
+    rows = [
+        (order_key(step.call_sid, step.seq, n), step.call_sid, step.seq, n, at)
+        for n, order in enumerate(step.orders)
+        if isinstance(order, DurableOrder)
+    ]
+    db.executemany("INSERT INTO orders (key, call_sid, seq, n, ordered_at) VALUES (?, ?, ?, ?, ?)", rows)
+
+
+def _index_call(db: Database, step: Step) -> None:
+    at = codec.time_text(step.at)
+    next_due = min((codec.time_text(timer.due) for timer in step.timers), default=None)
+    db.execute(
+        """
+        INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (call_sid) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at,
+            steps = excluded.steps, ended = excluded.ended, next_due = excluded.next_due
+        """,
+        (step.call_sid, step.after.value, at, at, step.seq, step.after in FINAL, next_due),
+    )
+
+
+def _claim(db: Database, key: str, worker: str, until: str, now: str) -> bool:
+    taken = db.execute(
+        """
+        UPDATE orders SET claimed_by = ?, claimed_until = ?
+        WHERE key = ? AND done_at IS NULL AND (claimed_until IS NULL OR claimed_until <= ?)
+        """,
+        (worker, until, key, now),
+    )
+    return taken.rowcount == 1
+
+
+def _rows(db: Database, call_sid: str, after: int = 0) -> Iterator[chain.Row]:
+    # The casts: somebody who changed a row may have changed the type of its values too.
+    query = """
+        SELECT steps.seq, CAST(record AS BLOB), CAST(mac AS BLOB), CAST(salt AS BLOB), CAST(text AS TEXT)
+        FROM steps LEFT JOIN words USING (call_sid, seq)
+        WHERE steps.call_sid = ? AND steps.seq > ? ORDER BY steps.seq
+    """
+    for seq, record, mac, salt, text in db.execute(query, (call_sid, after)):
+        yield chain.Row(seq, record, mac, None if salt is None else Words(salt, text))
+
+
+def _open_orders(db: Database, now: str) -> list[OpenOrder]:
+    query = """
+        SELECT key, call_sid, seq, n, record, claimed_until IS NOT NULL, ordered_at
+        FROM orders JOIN steps USING (call_sid, seq)
+        WHERE done_at IS NULL AND (claimed_until IS NULL OR claimed_until <= ?) ORDER BY ordered_at, key
+    """
+    return [
+        OpenOrder(key, call_sid, seq, n, codec.decode_order(record, n), bool(claimed), datetime.fromisoformat(at))
+        for key, call_sid, seq, n, record, claimed, at in db.execute(query, (now,))
+    ]
+
+
+def _due(db: Database, now: datetime) -> list[tuple[str, Timer]]:
+    query = """
+        SELECT call_sid, record FROM calls JOIN steps USING (call_sid)
+        WHERE seq = calls.steps AND next_due <= ? ORDER BY next_due
+    """
+    found = [
+        (call_sid, timer)
+        for call_sid, record in db.execute(query, (codec.time_text(now),))
+        for timer in codec.decode_timers(record)
+        if timer.due <= now
+    ]
+    return sorted(found, key=lambda pair: pair[1].due)
+
+
+def _calls(db: Database, limit: int) -> list[CallSummary]:
+    query = "SELECT call_sid, state, started_at, updated_at, steps FROM calls ORDER BY updated_at DESC LIMIT ?"
+    return [
+        CallSummary(call_sid, State(state), datetime.fromisoformat(started), datetime.fromisoformat(updated), steps)
+        for call_sid, state, started, updated, steps in db.execute(query, (limit,))
+    ]
+
+
+def _uncovered(db: Database, row: chain.Row) -> list[str]:
+    """What a seal covers and the steps no longer hold; [] for a seal that cannot be read (told by its chain)."""
+    try:
+        seal = chain.decode_seal(row.record)
+    except ValueError:
+        return []
+    query = "SELECT CAST(mac AS BLOB) FROM steps WHERE call_sid = ? AND seq = ?"
+    found = [(head, db.execute(query, (head.call_sid, head.seq)).fetchone()) for head in seal.heads]
+    problems = [chain.head_problem(seal.number, head, mac[0] if mac else None) for head, mac in found]
+    return [problem for problem in problems if problem]

@@ -1,0 +1,159 @@
+"""The REST side of the stand-in Twilio: authorisation, idempotency, and the two Payments requests (fact sheet 4).
+
+* An equal `IdempotencyKey` with an equal request is answered as before, and nothing is done twice.
+* A refusal a correct app never causes is a violation; one that two racing messages can cause is not.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable
+from email.utils import format_datetime
+
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from payagent.lab import payforms
+from payagent.lab.account import LabSettings, RestRequest
+from payagent.lab.payforms import Refusal
+from payagent.lab.paysession import PaySession
+from payagent.lab.till import Till
+
+Answer = tuple[int, dict[str, str]]
+Deed = Callable[[Request, dict[str, str]], Awaitable[Answer]]
+
+_PAYMENTS = "/2010-04-01/Accounts/{account}/Calls/{call}/Payments"
+
+
+class RestApi:
+    """The stand-in's REST host; `in_progress` says whether a call is up, None if there is none such."""
+
+    def __init__(self, settings: LabSettings, till: Till, in_progress: Callable[[str], bool | None]) -> None:
+        self._s = settings
+        self._till = till
+        self._in_progress = in_progress
+        self._answered: dict[str, tuple[tuple[object, ...], Answer]] = {}
+        self._faults = list(settings.faults.rest_error)
+        self.requests: list[RestRequest] = []
+        self.app = Starlette(
+            routes=[
+                Route("/2010-04-01/Accounts/{account}.json", self._serve(self._read_account)),
+                Route(f"{_PAYMENTS}.json", self._serve(self._create), methods=["POST"]),
+                Route(f"{_PAYMENTS}/{{payment}}.json", self._serve(self._update), methods=["POST"]),
+            ]
+        )
+
+    def _serve(self, deed: Deed) -> Callable[[Request], Awaitable[JSONResponse]]:
+        async def endpoint(request: Request) -> JSONResponse:
+            form = {name: str(value) for name, value in (await request.form()).items()}
+            operation = form.get("Status") or ("capture" if "Capture" in form else deed.__name__.strip("_"))
+            code = 0
+            try:
+                self._authorise(request)
+                status, body = await self._with_faults(operation, request, form, deed)
+                answer = JSONResponse(body, status)
+            except Refusal as refusal:
+                code, answer = refusal.code, _refused(refusal)
+                if refusal.forbidden:
+                    self._s.report(f"REST {operation} refused with {code}: {refusal}")
+            self.requests.append(RestRequest(operation, form.get("IdempotencyKey", ""), answer.status_code))
+            self._s.observer.on("rest", operation=operation, status=answer.status_code, code=code)
+            answer.background = BackgroundTask(self._flush)
+            return answer
+
+        return endpoint
+
+    async def _flush(self) -> None:
+        self._till.flush()
+
+    def _authorise(self, request: Request) -> None:
+        account = self._s.account
+        kind, _, sent = request.headers.get("authorization", "").partition(" ")
+        pairs = (f"{account.api_key}:{account.api_secret}", f"{account.account_sid}:{account.auth_token}")
+        if kind.lower() != "basic" or sent not in [base64.b64encode(pair.encode()).decode() for pair in pairs]:
+            raise Refusal(20003, "Authenticate", status=401)
+        if request.path_params["account"] != account.account_sid:
+            raise Refusal(20404, "no such account", status=404)
+
+    async def _with_faults(self, operation: str, request: Request, form: dict[str, str], deed: Deed) -> Answer:
+        fault = next((f for f in self._faults if f.split(":")[0] == operation), "")
+        if not fault:
+            return await self._once(request, form, deed)
+        self._faults.remove(fault)
+        _, status, *done = fault.split(":")
+        if done:
+            await self._once(request, form, deed)
+        code = 20429 if status == "429" else int(status)
+        raise Refusal(code, "a fault of the lab", status=int(status), forbidden=False)
+
+    async def _once(self, request: Request, form: dict[str, str], deed: Deed) -> Answer:
+        key = form.get("IdempotencyKey", "")
+        asked = (request.url.path, *sorted(form.items()))
+        before = self._answered.get(key)
+        if before is None:
+            answer = await deed(request, form)
+            if key:
+                self._answered[key] = (asked, answer)
+            return answer
+        if before[0] != asked:
+            raise Refusal(64020, "one IdempotencyKey for two different requests")
+        return before[1]
+
+    async def _read_account(self, request: Request, form: dict[str, str]) -> Answer:
+        return 200, {"sid": self._s.account.account_sid, "status": "active", "type": "Full"}
+
+    async def _create(self, request: Request, form: dict[str, str]) -> Answer:
+        call_sid = self._call(request)
+        session = await self._till.open(call_sid, payforms.read_create(form, self._s.account.connector))
+        return 201, self._body(session)
+
+    async def _update(self, request: Request, form: dict[str, str]) -> Answer:
+        session = self._session(request)
+        deed = payforms.read_update(form)
+        session.callback_url = form["StatusCallback"]
+        if session.end:
+            # the request may cross the callback that ends the session
+            raise Refusal(64021, "the payment session is over", forbidden=False)
+        if session.completing:
+            raise Refusal(64021, f"{deed} after complete was accepted")
+        match deed:
+            case "complete":
+                self._till.complete(session)
+            case "cancel":
+                await self._till.cancel(session)
+            case capture:
+                await self._till.capture(session, capture)
+        return 202, self._body(session)
+
+    def _call(self, request: Request) -> str:
+        call_sid = str(request.path_params["call"])
+        up = self._in_progress(call_sid)
+        if up is None:
+            raise Refusal(20404, "no such call", status=404)
+        if not up:
+            # the request may cross the hang-up
+            raise Refusal(21220, "the call is not in progress", forbidden=False)
+        return call_sid
+
+    def _session(self, request: Request) -> PaySession:
+        call_sid = self._call(request)
+        sid = request.path_params["payment"]
+        for session in self._till.sessions:
+            if (session.sid, session.call_sid) == (sid, call_sid):
+                return session
+        raise Refusal(20404, "no such payment session", status=404)
+
+    def _body(self, session: PaySession) -> dict[str, str]:
+        date = format_datetime(self._s.now())
+        uri = f"/2010-04-01/Accounts/{session.account_sid}/Calls/{session.call_sid}/Payments/{session.sid}.json"
+        ids = {"account_sid": session.account_sid, "call_sid": session.call_sid, "sid": session.sid}
+        return ids | {"date_created": date, "date_updated": date, "uri": uri}
+
+
+def _refused(refusal: Refusal) -> JSONResponse:
+    more = f"https://www.twilio.com/docs/errors/{refusal.code}"
+    body = {"code": refusal.code, "message": str(refusal), "more_info": more, "status": refusal.status}
+    return JSONResponse(body, refusal.status)

@@ -1,0 +1,299 @@
+"""One model turn over Chat Completions: words out as they come, tool calls when they are whole.
+
+Rules: a turn yields `Words` (any number), `Tool` (any number, never from an answer that was cut short) and one
+`Finished`, or raises ModelFailed. Every wait is bounded. Closing the iterator or cancelling the task closes the HTTP
+stream; a consumer that may stop early wraps the turn in `contextlib.aclosing`. Nothing of the talk is in an error.
+
+The SDK gives authorisation, retries and errors; the stream is read raw (a third of its CPU a chunk). Importing the SDK
+takes about a second, so it is imported when a `Model` is made: make it at start-up, not in a call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from payagent.errors import ModelFailed
+from payagent.setting_rules import is_loopback
+
+if TYPE_CHECKING:
+    import openai
+
+T = TypeVar("T")
+WHOLE = ("stop", "tool_calls")
+DRAIN_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A piece of what the model says, with its own spaces; pieces are joined without any."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A whole tool call; `arguments` is the model's raw JSON text, not yet validated."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The answer is complete; `reason` is the API's: stop, tool_calls, length, content_filter, or a newer word."""
+
+    reason: str
+
+
+Piece = Words | Tool | Finished
+
+
+class Model:
+    """A chat model behind an OpenAI-compatible API; serves any number of turns at once.
+
+    `first_word_seconds` bounds the wait for the first piece of a streamed answer, `turn_seconds` every whole turn,
+    the SDK's `retries` (of 408, 409, 429, 5xx and connection errors before the first byte) included.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str,
+        model: str,
+        *,
+        streaming: bool = True,
+        first_word_seconds: float = 8.0,
+        turn_seconds: float = 30.0,
+        retries: int = 1,
+    ) -> None:
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+        # A proxy of the environment is for the outside world: it would not reach a stand-in on this machine.
+        trust_env = not is_loopback(urlsplit(base_url).hostname or "")
+        self._client = AsyncOpenAI(
+            api_key=api_key,
+            base_url=base_url,
+            timeout=turn_seconds,
+            max_retries=retries,
+            http_client=DefaultAsyncHttpxClient(trust_env=trust_env),
+        )
+        self._model = model
+        self._streaming = streaming
+        self._first_word_seconds = first_word_seconds if streaming else turn_seconds
+        self._turn_seconds = turn_seconds
+
+    async def turn(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece, None]:
+        """Ask for one answer to `messages` (Chat Completions shape) with `tools` (strict function tools) on offer.
+
+        Raises:
+            ModelFailed: its `reason` is `timeout_first_word`, `timeout_turn`, `rate_limited` (429), `server_error`
+                (5xx, or an error in the stream), `refused` (other 4xx), `unreachable`, `cut` (ended without a
+                finish), `empty` (neither words nor tool) or `garbage` (not the API's format).
+        """
+        watch = _Watch(self._first_word_seconds, self._turn_seconds)
+        answer = _Answer()
+        async with aclosing(self._chunks(self._body(messages, tools), watch)) as chunks:
+            async for chunk in chunks:
+                if words := answer.take(chunk):
+                    yield Words(words)
+                if answer.has_begun:
+                    watch.first_word_came()
+                if answer.finish:
+                    break
+            for piece in answer.pieces():
+                yield piece
+            await _drain(chunks)
+
+    async def check(self) -> None:
+        """See whether the API knows the key and the model. Raises ModelFailed as `turn` does."""
+        import httpx2
+
+        watch = _Watch(self._turn_seconds, self._turn_seconds)
+        path = f"/models/{quote(self._model, safe='')}"
+        await watch.wait(_mapped(self._client.get(path, cast_to=httpx2.Response)))
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._client.close()
+
+    def _body(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[str, Any]:
+        # The API refuses `parallel_tool_calls` where no tool is offered.
+        offered = {"tools": tools, "parallel_tool_calls": False} if tools else {}
+        return {"model": self._model, "messages": messages, "stream": self._streaming, **offered}
+
+    async def _chunks(self, body: dict[str, Any], watch: _Watch) -> AsyncGenerator[_Chunk, None]:
+        import httpx2
+
+        # This `stream=True` is the transport's: without it the SDK reads the whole answer before it returns.
+        request = self._client.post("/chat/completions", body=body, cast_to=httpx2.Response, stream=True)
+        response = await watch.wait(_mapped(request))
+        try:
+            if self._streaming:
+                lines = response.aiter_lines()
+                while (line := await watch.wait(_mapped(anext(lines, None)))) is not None:
+                    if line.startswith("data:") and line != "data: [DONE]":
+                        yield _decode(line[5:])
+            else:
+                yield _decode(await watch.wait(_mapped(response.aread())))
+        finally:
+            await response.aclose()
+
+
+class _Watch:
+    """The turn's two deadlines; must be made when the turn begins, inside the loop."""
+
+    def __init__(self, first_word_seconds: float, turn_seconds: float) -> None:
+        now = asyncio.get_running_loop().time()
+        self._turn_over = now + turn_seconds
+        self._until = min(now + first_word_seconds, self._turn_over)
+        self._reason = "timeout_first_word" if self._until < self._turn_over else "timeout_turn"
+
+    def first_word_came(self) -> None:
+        """From here on only the whole turn's deadline counts."""
+        self._until, self._reason = self._turn_over, "timeout_turn"
+
+    async def wait(self, awaitable: Awaitable[T]) -> T:
+        """Wait no longer than allowed.
+
+        A time-out stands around each single wait and never around a `yield`, where it would cancel the consumer.
+        """
+        try:
+            async with asyncio.timeout_at(self._until):
+                return await awaitable
+        except TimeoutError:
+            raise ModelFailed(self._reason) from None
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _Fragment(msgspec.Struct):
+    """Part of a tool call (streamed), or all of it."""
+
+    index: int | None = None
+    id: str | None = None
+    function: _Function = msgspec.field(default_factory=_Function)
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_Fragment] | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Message | None = None
+    message: _Message | None = None
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    """A streamed chunk, or a whole completion: one decoder reads both."""
+
+    choices: list[_Choice] = []
+    error: Any = None
+
+
+_decoder = msgspec.json.Decoder(_Chunk)
+
+
+def _decode(data: str | bytes) -> _Chunk:
+    try:
+        chunk = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ModelFailed("garbage", "not a chunk of a chat completion") from None
+    if chunk.error:
+        raise ModelFailed("server_error", "the answer broke off with an error")
+    return chunk
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What has come so far."""
+
+    finish: str = ""
+    spoke: bool = False
+    calls: dict[int, _Fragment] = field(default_factory=dict)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of substance came; the empty chunk that only names the role does not count."""
+        return bool(self.spoke or self.calls or self.finish)
+
+    def take(self, chunk: _Chunk) -> str:
+        """Take a chunk in and return its words, "" if it has none."""
+        if not chunk.choices:
+            return ""
+        choice = chunk.choices[0]
+        message = choice.delta or choice.message or _Message()
+        for position, fragment in enumerate(message.tool_calls or ()):
+            self._add(position if fragment.index is None else fragment.index, fragment)
+        self.finish = choice.finish_reason or self.finish
+        words = message.content or message.refusal or ""
+        self.spoke = self.spoke or bool(words.strip())
+        return words
+
+    def _add(self, index: int, fragment: _Fragment) -> None:
+        call = self.calls.setdefault(index, _Fragment())
+        call.id = call.id or fragment.id
+        call.function.name = call.function.name or fragment.function.name
+        call.function.arguments = (call.function.arguments or "") + (fragment.function.arguments or "")
+
+    def pieces(self) -> Iterator[Piece]:
+        """The whole tool calls and the end. Raises ModelFailed when the answer is none."""
+        if not self.finish:
+            raise ModelFailed("cut", "the answer ended without a finish")
+        if self.finish not in WHOLE:  # `length`, `content_filter`: a tool call may lack its tail
+            yield Finished(self.finish)
+            return
+        if not self.spoke and not self.calls:
+            raise ModelFailed("empty")
+        yield from [_tool(self.calls[index]) for index in sorted(self.calls)]
+        yield Finished("tool_calls" if self.calls else "stop")
+
+
+def _tool(call: _Fragment) -> Tool:
+    if not call.id or not call.function.name:
+        raise ModelFailed("garbage", "a tool call without id or name")
+    return Tool(call.id, call.function.name, call.function.arguments or "{}")
+
+
+async def _drain(chunks: AsyncIterator[_Chunk]) -> None:
+    """Read what is left (`[DONE]`), so that the connection can be used again; worth a moment and no error."""
+    with suppress(ModelFailed, TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in chunks:
+                pass
+
+
+async def _mapped(awaitable: Awaitable[T]) -> T:
+    """Wait, with the SDK's and the transport's errors turned into ModelFailed."""
+    import httpx2
+    import openai
+
+    try:
+        return await awaitable
+    except openai.APIStatusError as error:
+        raise _of_status(error) from None
+    except openai.APIConnectionError as error:
+        raise ModelFailed("unreachable", type(error).__name__) from None
+    except httpx2.HTTPError as error:
+        raise ModelFailed("cut", type(error).__name__) from None
+
+
+def _of_status(error: openai.APIStatusError) -> ModelFailed:
+    """The reason for an HTTP status; the API's message is left out, it may quote the talk."""
+    detail = f"HTTP {error.status_code} {error.code or error.type or ''}".strip()
+    if error.status_code == 429:
+        return ModelFailed("rate_limited", detail)
+    return ModelFailed("server_error" if error.status_code >= 500 else "refused", detail)

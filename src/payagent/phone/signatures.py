@@ -1,0 +1,93 @@
+"""Checks that a request was signed by Twilio, and signs as Twilio does (for `doctor` and the lab).
+
+Rules (Twilio: "Webhooks security"; fact sheet 1.2 and 1.3):
+
+* The URL is the configured public one as Twilio requested it; for a socket the `wss://` literal of the TwiML.
+* Empty values count, spaces count, names are sorted by byte, equal values of one name count once.
+* Fail closed: no header, no token, a body or URL that cannot be signed — all are a bad signature.
+* Several tokens may be given, for the time of a rotation. An API key's secret never signs.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import ImmutableMultiDict
+from twilio.request_validator import RequestValidator, add_port, remove_port
+
+from payagent.errors import BadSignature
+
+Form = Sequence[tuple[str, str]] | Mapping[str, str] | ImmutableMultiDict[str, str]
+"""A form's pairs, blank values kept; a mapping where no name comes twice."""
+
+
+class Signatures:
+    """Checks requests against the account's auth tokens; blank tokens are not tokens."""
+
+    def __init__(self, auth_tokens: Sequence[str]) -> None:
+        self._validators = [RequestValidator(token) for token in auth_tokens if token.strip()]
+
+    def check_form(self, url: str, form: Form, signature: str | None) -> None:
+        """Check a form POST (or, with an empty form, a GET).
+
+        Raises:
+            BadSignature: Twilio did not sign this.
+        """
+        if not any(_equal(good, signature) for good in self._good(url, form)):
+            raise BadSignature("the request does not carry a valid Twilio signature")
+
+    def check_json(self, url: str, raw_body: bytes, signature: str | None) -> None:
+        """Check a JSON POST: the signature covers the URL, whose one `bodySHA256` covers the raw body.
+
+        Raises:
+            BadSignature: Twilio did not sign this.
+        """
+        self.check_form(url, (), signature)
+        if parse_qs(urlsplit(url).query).get("bodySHA256") != [sha256(raw_body).hexdigest()]:
+            raise BadSignature("the body is not the one that was signed")
+
+    def check_socket(self, url: str, signature: str | None) -> None:
+        """Check a relay's handshake; `url` is the literal of the TwiML's `url` attribute.
+
+        Raises:
+            BadSignature: Twilio did not sign this.
+        """
+        self.check_form(url, (), signature)
+
+    def sign(self, url: str, form: Form = ()) -> str:
+        """The `X-Twilio-Signature` Twilio would send with this request, by the first token.
+
+        Raises:
+            BadSignature: there is no auth token to sign with.
+        """
+        if not self._validators:
+            raise BadSignature("there is no auth token to sign with")
+        return str(self._validators[0].compute_signature(url, ImmutableMultiDict(form)))
+
+    def _good(self, url: str, form: Form) -> Iterable[str]:
+        """Every signature that is right for this request: each token, each spelling of the URL."""
+        try:
+            pairs = ImmutableMultiDict(form)
+            return [v.compute_signature(u, pairs) for v in self._validators for u in _spellings(url)]
+        except (TypeError, ValueError):
+            return []  # an uploaded file, half a surrogate pair, a port that is no number: nothing Twilio signs
+
+
+def _spellings(url: str) -> set[str]:
+    """The URL as it stands, without its port, and with the default one: Twilio is not consistent (as is its SDK).
+
+    The SDK takes 80 for the default port of every scheme but `https`; `wss` gets its true one as well.
+    """
+    parts = urlsplit(url)
+    spellings = {url, remove_port(parts), add_port(parts)}
+    if parts.scheme == "wss" and not parts.port:
+        spellings.add(parts._replace(netloc=f"{parts.netloc}:443").geturl())
+    return spellings
+
+
+def _equal(good: str, signature: str | None) -> bool:
+    """Compared in constant time, which the SDK's own comparison is not."""
+    return hmac.compare_digest(good.encode(), (signature or "").encode(errors="replace"))

@@ -1,0 +1,74 @@
+"""What every test gets: anyio on asyncio, a clean environment, and a wall around the network.
+
+A test is a plain `def` or `async def`, no marker needed (`anyio_mode = "auto"` in pyproject.toml); fixtures may be
+async too. A socket to anywhere but this machine raises, so that a stub which does not bite fails loudly.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from typing import Any
+
+import pytest
+
+from payagent.settings import Settings
+
+PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}  # a proxy would stand between a test and its own server
+
+
+class NetworkBarred(BaseException):
+    """A test tried to leave this machine; not an Exception, so that no handler under test swallows it."""
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests run on asyncio only: uvicorn and the program do too."""
+    return "asyncio"
+
+
+def is_local(family: int, address: Any) -> bool:
+    """Whether the address is on this machine: a Unix socket, `localhost` or a loopback number."""
+    if family not in (socket.AF_INET, socket.AF_INET6):
+        return True
+    host = address[0]
+    try:
+        return host in ("", "localhost") or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@pytest.fixture(autouse=True)
+def bar_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let sockets reach loopback and Unix addresses only, and look up no foreign name."""
+
+    def guarded(name: str) -> None:
+        original = getattr(socket.socket, name)
+
+        def connect(self: socket.socket, address: Any) -> Any:
+            if not is_local(self.family, address):
+                raise NetworkBarred(f"a test tried to connect to {address!r}")
+            return original(self, address)
+
+        monkeypatch.setattr(socket.socket, name, connect)
+
+    look_up = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        if name is not None and not is_local(socket.AF_INET, (name,)):
+            raise NetworkBarred(f"a test tried to look up {host!r}")
+        return look_up(host, *args, **kwargs)
+
+    guarded("connect")
+    guarded("connect_ex")
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting and no proxy of the developer's own shell reaches a test."""
+    for name in list(os.environ):
+        if name.lower() in Settings.model_fields or name.upper() in PROXIES:
+            monkeypatch.delenv(name)

@@ -1,0 +1,215 @@
+"""The REST side: what Twilio would answer, and what it would refuse."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from echo_app import laboratory
+
+from payagent.lab.faults import Faults
+
+CARD = "4242424242424242#"
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ({"ChargeAmount": "12.101"}, 64003),
+        ({"ChargeAmount": "12.100000000000001"}, 64003),
+        ({"ChargeAmount": "-1"}, 64003),
+        ({"ChargeAmount": "0"}, 64003),
+        ({"ChargeAmount": ""}, 64003),
+        ({"ChargeAmount": "1000000"}, 64003),
+        ({"PaymentConnector": "default"}, 64004),
+        ({"PaymentMethod": "ach-debit"}, 64013),
+        ({"BankAccountType": "consumer-checking"}, 64017),
+        ({"Currency": "XXX"}, 64011),
+        ({"Currency": "usd"}, 64020),
+        ({"SecurityCode": "True"}, 64020),
+        ({"Timeout": "0"}, 64020),
+        ({"Timeout": "601"}, 64020),
+        ({"ValidCardTypes": "visa,mastercard"}, 64020),
+        ({"TokenType": "single"}, 64020),
+        ({"Amount": "1"}, 64020),
+        ({"IdempotencyKey": ""}, 64020),
+        ({"StatusCallback": "/relative"}, 64020),
+        ({"StatusCallback": "http://pay.example.test/cb"}, 64016),
+        ({"Description": "card 4242424242424242"}, 64020),
+    ],
+)
+async def test_a_create_twilio_would_refuse_is_a_violation(form: dict[str, str], code: int) -> None:
+    """Each with its code, as a JSON error body."""
+    async with laboratory() as lab:
+        call = await lab.ring()
+        answer = await lab.create(call.sid, **form)
+
+        assert (answer.status_code, answer.json()["code"]) == (400, code)
+        assert answer.json()["more_info"].endswith(str(code))
+        assert len(lab.twilio.violations) == 1
+
+
+async def test_a_missing_parameter_is_refused() -> None:
+    """StatusCallback and IdempotencyKey are needed every time."""
+    async with laboratory() as lab:
+        call = await lab.ring()
+        answer = await lab.rest.post(f"Calls/{call.sid}/Payments.json", data={"IdempotencyKey": "k"})
+
+        assert answer.json()["code"] == 64020
+        assert lab.twilio.violations == ["REST create refused with 64020: StatusCallback is required"]
+
+
+async def test_a_create_answers_as_twilio_does() -> None:
+    """201 and six names, none of them a status; then the start callback with its seven."""
+    async with laboratory() as lab:
+        call = await lab.ring()
+        answer = await lab.create(call.sid)
+        await lab.quiet()
+
+        assert answer.status_code == 201
+        assert set(answer.json()) == {"account_sid", "call_sid", "sid", "date_created", "date_updated", "uri"}
+        (start,) = lab.app.callbacks
+        assert list(start) == [
+            "AccountSid",
+            "CallSid",
+            "Sid",
+            "DateCreated",
+            "PaymentConnector",
+            "PaymentMethod",
+            "ChargeAmount",
+        ]
+        assert start["ChargeAmount"] == "12.10"
+        assert lab.twilio.sessions[0].amount == Decimal("12.10")
+
+
+async def test_one_session_a_call() -> None:
+    """A second create while one is open is 64021, and no violation: it may be an answer that was lost."""
+    async with laboratory() as lab:
+        call = await lab.ring()
+        await lab.open(call)
+
+        assert (await lab.create(call.sid)).json()["code"] == 64021
+        assert lab.twilio.violations == []
+
+
+async def test_an_equal_key_does_nothing_twice() -> None:
+    """The same answer, one session, one start callback."""
+    async with laboratory() as lab:
+        call = await lab.ring()
+        form = {"IdempotencyKey": "same"}
+        first, second = await lab.create(call.sid, **form), await lab.create(call.sid, **form)
+        await lab.quiet()
+
+        assert first.json() == second.json()
+        assert len(lab.twilio.sessions) == len(lab.app.callbacks) == 1
+        other = await lab.create(call.sid, **form, ChargeAmount="13")
+        assert other.json()["code"] == 64020
+        assert "two different requests" in lab.twilio.violations[0]
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ({}, 64018),
+        ({"Capture": "payment-card-number", "Status": "cancel"}, 64018),
+        ({"Capture": "card-number"}, 64020),
+        ({"Capture": "postal-code"}, 64020),
+        ({"Status": "done"}, 64020),
+        ({"Status": "complete"}, 64019),
+    ],
+)
+async def test_an_update_twilio_would_refuse_is_a_violation(form: dict[str, str], code: int) -> None:
+    """Neither or both, unknown values, a field the session is without, a complete too soon."""
+    async with laboratory() as lab:
+        call = await lab.ring()
+        answer = await lab.update(call.sid, await lab.open(call), **form)
+
+        assert (answer.status_code, answer.json()["code"]) == (400, code)
+        assert len(lab.twilio.violations) == 1
+
+
+async def test_unknown_calls_and_sessions_are_not_found() -> None:
+    """404 with 20404."""
+    async with laboratory() as lab:
+        call = await lab.ring()
+
+        assert (await lab.create("CA" + "0" * 32)).status_code == 404
+        assert (await lab.update(call.sid, "PK" + "0" * 32, Status="cancel")).json()["code"] == 20404
+
+
+async def test_a_call_that_is_over_takes_no_payment() -> None:
+    """21220, and no violation: the request may have crossed the hang-up."""
+    async with laboratory() as lab:
+        call = await lab.ring()
+        session = await lab.open(call)
+        await call.hang_up()
+
+        assert (await lab.update(call.sid, session, Status="cancel")).json()["code"] == 21220
+        assert (await lab.create(call.sid)).json()["code"] == 21220
+        assert lab.twilio.violations == []
+
+
+async def test_a_session_that_is_over_takes_nothing() -> None:
+    """64021 after the cancel."""
+    async with laboratory() as lab:
+        call = await lab.ring()
+        session = await lab.open(call)
+        assert (await lab.update(call.sid, session, Status="cancel")).status_code == 202
+        await lab.quiet()
+
+        assert (await lab.update(call.sid, session, Capture="security-code")).json()["code"] == 64021
+        assert lab.app.callbacks[-1]["Result"] == "payment-cancelled"
+
+
+async def test_credentials_are_needed() -> None:
+    """401 without them, 404 for another account; the account itself can be read."""
+    async with laboratory() as lab:
+        call = await lab.ring()
+        mine = lab.twilio.account.account_sid
+
+        assert (await lab.rest.get(f"../{mine}.json")).json()["status"] == "active"
+        assert (await lab.rest.get("../AC00.json")).status_code == 404
+        bad = await lab.rest.post(f"Calls/{call.sid}/Payments.json", auth=("SK0", "x"))
+        assert (bad.status_code, bad.json()["code"]) == (401, 20003)
+
+
+async def test_nothing_follows_a_complete() -> None:
+    """A cancel and a second complete before the result are violations; the same complete again is not."""
+    async with laboratory(scale=1) as lab:
+        call = await lab.ring()
+        session = await lab.open(call)
+        for name, keys in (("payment-card-number", CARD), ("expiration-date", "1230"), ("security-code", "123")):
+            await lab.capture(call, session, name, keys)
+        complete = {"Status": "complete", "IdempotencyKey": "the-charge"}
+        assert (await lab.update(call.sid, session, **complete)).status_code == 202
+
+        assert (await lab.update(call.sid, session, **complete)).status_code == 202
+        assert lab.twilio.violations == []
+        assert (await lab.update(call.sid, session, Status="cancel")).json()["code"] == 64021
+        assert (await lab.update(call.sid, session, Status="complete")).json()["code"] == 64021
+        assert len(lab.twilio.violations) == 2
+
+
+@pytest.mark.parametrize(("fault", "done"), [("create:503", 0), ("create:429", 0), ("create:500:done", 1)])
+async def test_rest_errors_hit_one_request(fault: str, done: int) -> None:
+    """The deed may be done all the same; the same request again succeeds and does it once."""
+    async with laboratory(faults=Faults(rest_error=(fault,))) as lab:
+        call = await lab.ring()
+        first = await lab.create(call.sid, IdempotencyKey="k")
+        assert first.status_code == int(fault.split(":")[1])
+        assert len(lab.twilio.sessions) == done
+
+        assert (await lab.create(call.sid, IdempotencyKey="k")).status_code == 201
+        assert len(lab.twilio.sessions) == 1
+        assert [request.status for request in lab.twilio.requests] == [first.status_code, 201]
+        assert lab.twilio.violations == []
+
+
+async def test_a_callback_may_be_faster_than_its_answer() -> None:
+    """With `callback_first` the start callback is delivered before the 201."""
+    async with laboratory(faults=Faults(callback_first=True)) as lab:
+        call = await lab.ring()
+        await lab.create(call.sid)
+
+        assert lab.app.callbacks[0]["ChargeAmount"] == "12.10"
+        assert lab.app.forged == []
