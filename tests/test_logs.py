@@ -13,7 +13,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payagent.logs import CARD_REMOVED, SECRET_REMOVED, Redaction, configure, cut_cards, passes_luhn
+from payagent.logs import CARD_REMOVED, NOISY, SECRET_REMOVED, Redaction, configure, cut_cards, passes_luhn
 
 CARD = "4242424242424242"
 SECRET = "auth-token-of-the-account"
@@ -27,13 +27,15 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture(autouse=True)
-def restore_logging() -> Iterator[None]:
-    """Leave logging as it was found."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+def restore_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Leave logging as it was found; a server of another test may have cut uvicorn.access off."""
+    monkeypatch.setattr(logging.getLogger("uvicorn.access"), "propagate", True)
+    handlers = logging.getLogger().handlers[:]
+    levels = {name: logging.getLogger(name).level for name in ("root", "payagent", *NOISY)}
     yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    logging.getLogger().handlers[:] = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
 

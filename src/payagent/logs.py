@@ -105,7 +105,7 @@ def configure(
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_formatter(Redaction(secrets), _renderer(style, stream)))
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.basicConfig(handlers=[handler], force=True)
     own = logging.getLevelNamesMapping()[level]
     logging.getLogger().setLevel(max(own, logging.INFO))
     logging.getLogger("payagent").setLevel(own)

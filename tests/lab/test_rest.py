@@ -12,41 +12,16 @@ from payagent.lab.faults import Faults
 CARD = "4242424242424242#"
 
 
-@pytest.mark.parametrize(
-    ("form", "code"),
-    [
-        ({"ChargeAmount": "12.101"}, 64003),
-        ({"ChargeAmount": "12.100000000000001"}, 64003),
-        ({"ChargeAmount": "-1"}, 64003),
-        ({"ChargeAmount": "0"}, 64003),
-        ({"ChargeAmount": ""}, 64003),
-        ({"ChargeAmount": "1000000"}, 64003),
-        ({"PaymentConnector": "default"}, 64004),
-        ({"PaymentMethod": "ach-debit"}, 64013),
-        ({"BankAccountType": "consumer-checking"}, 64017),
-        ({"Currency": "XXX"}, 64011),
-        ({"Currency": "usd"}, 64020),
-        ({"SecurityCode": "True"}, 64020),
-        ({"Timeout": "0"}, 64020),
-        ({"Timeout": "601"}, 64020),
-        ({"ValidCardTypes": "visa,mastercard"}, 64020),
-        ({"TokenType": "single"}, 64020),
-        ({"Amount": "1"}, 64020),
-        ({"IdempotencyKey": ""}, 64020),
-        ({"StatusCallback": "/relative"}, 64020),
-        ({"StatusCallback": "http://pay.example.test/cb"}, 64016),
-        ({"Description": "card 4242424242424242"}, 64020),
-    ],
-)
-async def test_a_create_twilio_would_refuse_is_a_violation(form: dict[str, str], code: int) -> None:
-    """Each with its code, as a JSON error body."""
+async def test_a_create_twilio_would_refuse_is_a_violation() -> None:
+    """It is answered with its code, as a JSON error body."""
     async with laboratory() as lab:
         call = await lab.ring()
-        answer = await lab.create(call.sid, **form)
+        answer = await lab.create(call.sid, ChargeAmount="12.101")
 
-        assert (answer.status_code, answer.json()["code"]) == (400, code)
-        assert answer.json()["more_info"].endswith(str(code))
+        assert (answer.status_code, answer.json()["code"]) == (400, 64003)
+        assert answer.json()["more_info"].endswith("64003")
         assert len(lab.twilio.violations) == 1
+        assert lab.twilio.sessions == []
 
 
 async def test_a_missing_parameter_is_refused() -> None:
@@ -107,19 +82,9 @@ async def test_an_equal_key_does_nothing_twice() -> None:
         assert "two different requests" in lab.twilio.violations[0]
 
 
-@pytest.mark.parametrize(
-    ("form", "code"),
-    [
-        ({}, 64018),
-        ({"Capture": "payment-card-number", "Status": "cancel"}, 64018),
-        ({"Capture": "card-number"}, 64020),
-        ({"Capture": "postal-code"}, 64020),
-        ({"Status": "done"}, 64020),
-        ({"Status": "complete"}, 64019),
-    ],
-)
-async def test_an_update_twilio_would_refuse_is_a_violation(form: dict[str, str], code: int) -> None:
-    """Neither or both, unknown values, a field the session is without, a complete too soon."""
+@pytest.mark.parametrize(("form", "code"), [({"Capture": "postal-code"}, 64020), ({"Status": "complete"}, 64019)])
+async def test_an_update_the_session_is_not_ready_for_is_a_violation(form: dict[str, str], code: int) -> None:
+    """A field it was opened without, a complete too soon."""
     async with laboratory() as lab:
         call = await lab.ring()
         answer = await lab.update(call.sid, await lab.open(call), **form)

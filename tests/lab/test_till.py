@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from decimal import Decimal
 
 import pytest
@@ -253,10 +252,10 @@ async def test_a_new_capture_loses_the_digits_of_the_one_before() -> None:
     """Nothing of them is left, and the old time-out is off."""
     async with laboratory() as lab:
         call = await lab.ring()
-        session = await lab.open(call)
+        session = await lab.open(call, Timeout="100")
         await lab.capture(call, session, NUMBER, "4242")
         await lab.update(call.sid, session, Capture=NUMBER)
-        await asyncio.sleep(0.1)
+        await lab.quiet()
 
         assert lab.twilio.sessions[0].digits == ""
         assert "ErrorType" not in lab.app.callbacks[-1]

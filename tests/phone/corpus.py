@@ -23,8 +23,10 @@ class Saying:
     turns: tuple[str, ...]
 
 
-_BRANDS = [("4", 16)] * 8 + [("4", 13), ("4", 19)] + [(str(n), 16) for n in range(51, 56)] + [("2221", 16), ("2720", 16)]
-_BRANDS += [("34", 15), ("37", 15)] * 2 + [("6011", 16), ("65", 16), ("3528", 16), ("36", 14), ("5018", 16), ("6759", 19)]
+_BRANDS = [("4", 16)] * 8 + [("4", 13), ("4", 19)] + [(str(n), 16) for n in range(51, 56)]
+_BRANDS += [("34", 15), ("37", 15)] * 2 + [("2221", 16), ("2720", 16), ("6011", 16), ("65", 16), ("3528", 16)]
+_BRANDS += [("36", 14), ("5018", 16), ("6759", 19)]
+"""First digits and length; visa, the commonest, most often."""
 
 _SAY_EN = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 _SAY_ES = ["cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve"]
@@ -120,7 +122,8 @@ def _repeated(digits: str, rng: Random) -> str:
 def _spoken(digits: str, rng: Random, language: str) -> str:
     """One group as a whole number; leading zeros one by one."""
     if digits[0] == "0":
-        return " ".join([_one_by_one("0", rng, language), _spoken(digits[1:], rng, language)] if digits[1:] else ["zero"])
+        zero = _one_by_one("0", rng, language)
+        return f"{zero} {_spoken(digits[1:], rng, language)}" if digits[1:] else zero
     return str(num2words(int(digits), lang=language)).replace(",", "")
 
 
@@ -175,7 +178,8 @@ _WAYS = [
 def card_sayings(count: int, seed: int = 1) -> list[Saying]:
     """`count` calls in which a whole card number is said."""
     rng = Random(seed)
-    kinds = [_in_one_turn] * 6 + [_with_expiry, _corrected_group, _started_over, _misheard, _words_between, _split, _split]
+    kinds = [_in_one_turn] * 6 + [_split] * 2
+    kinds += [_with_expiry, _corrected_group, _started_over, _misheard, _words_between]
     return [rng.choice(kinds)(rng) for _ in range(count)]
 
 

@@ -103,6 +103,7 @@ def test_bad_frame_is_not_quoted(text: str) -> None:
         relay.decode(text, drop_dtmf=False)
 
     assert "4111" not in str(caught.value)
+    assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 

@@ -72,7 +72,7 @@ class _Calendar(parserinfo):
 
     def convertyear(self, year: int, century_specified: bool = False) -> int:
         """The latest year with these two digits that is not to come."""
-        if century_specified or year >= 100:
+        if century_specified:
             return year
         return self._this_year - (self._this_year - year) % 100
 

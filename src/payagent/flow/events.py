@@ -17,10 +17,13 @@ from payagent.flow.money import Account, Bill
 
 @dataclass(frozen=True, slots=True)
 class CallStarted:
-    """The phone rang: `POST /api/incoming-call` was answered. `caller` is masked to its last four."""
+    """The phone rang: `POST /api/incoming-call` was answered.
+
+    `caller` is masked to its last four; `caller_id` is a keyed hash of the whole number, "" when it was withheld.
+    """
 
     caller: str
-    flow: str = ""
+    caller_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ ARGUMENTS_LENGTH = 2000
 
 RECORDED: dict[type[object], tuple[str, ...]] = {
     # the call and its line
-    ev.CallStarted: ("caller", "flow"),
+    ev.CallStarted: ("caller", "caller_id"),
     ev.RelayConnected: ("session",),
     ev.RelayLost: ("session",),
     ev.RelayFailed: (),

@@ -50,7 +50,10 @@ class Step(_Strict):
     @field_validator("when")
     @classmethod
     def _compiles(cls, when: str) -> str:
-        re.compile(when)
+        try:
+            re.compile(when)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
         return when
 
     @property

@@ -213,7 +213,7 @@ def exact(amount: Decimal) -> str:
 async def _attempt(request: Callable[[], Awaitable[Any]], deadline: float) -> Any:
     """Send once; whatever goes wrong comes out as one of payagent's errors (`deadline` is in loop time)."""
     try:
-        async with asyncio.timeout_at(None):
+        async with asyncio.timeout_at(deadline):
             return await request()
     except (TwilioRestException, TwilioServiceException) as error:
         raise _refused(error) from error

@@ -74,7 +74,7 @@ _BRANDS: tuple[tuple[re.Pattern[str], tuple[int, ...]], ...] = (
     (re.compile(r"30[0-5]|3095|3[689]"), (14, 16)),
     (re.compile(r"35(?:2[89]|[3-8])|5[06-8]|6"), (16, 18, 19)),
 )
-_EXPIRY_AND_CODE = re.compile(r"(?:(?:0?[1-9]|1[0-2])(?:20)?[23]\d(?:\d{3,4})?)?")
+_EXPIRY_AND_CODE = re.compile(r"(?:(?:0[1-9]|1[0-2])(?:20)?[23]\d(?:\d{3,4})?)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ def _parameters(frame: dict[str, Any]) -> dict[str, str]:
 
 def _last(value: object) -> bool:
     """Absent means true: without `partialPrompts` every prompt is the last of its utterance."""
-    return value is not False and str(value).lower() != "false"
+    return str(value).lower() != "false"
 
 
 def _whole_number(frame: dict[str, Any], key: str) -> int | None:

@@ -141,12 +141,13 @@ def _below_thousand(words: Sequence[str], n: int) -> _Value:
 
 
 def _below_hundred(words: Sequence[str], n: int) -> _Value:
-    value, after = _VALUES.get(words[n], 100), n + 1
     if _counts_scale(words, n):
-        value = int(words[n])
-    elif value >= 100:
+        return _Value(int(words[n]), n + 1, len(words[n]))
+    value, after = _VALUES.get(words[n], 100), n + 1
+    if value >= 100:
         return _Value(0, n, 0)
-    elif value % 10 == 0 and value >= 20:
+    # "Forty two" and "cuarenta y dos" are one number, "cuarenta dos" are two; all English tens end in y, no Spanish do.
+    if value >= 20 and value % 10 == 0 and (words[n].endswith("y") or words[after] == "y"):
         unit_at = after + (words[after] == "y")
         unit = _VALUES.get(words[unit_at], 0)
         value, after = (value + unit, unit_at + 1) if 0 < unit < 10 else (value, after)
@@ -163,7 +164,7 @@ def _plus(words: Sequence[str], read: _Value, reader: Callable[[Sequence[str], i
     if words[rest.after] in _SCALES:
         rest = _Value(_VALUES.get(words[at], 0), at + 1, 2)
         if not 20 <= rest.value < 100 or words[at + 1] == "y":
-            return read
+            return read._replace(after=at)
     return _Value(read.value + rest.value, rest.after, read.longest + rest.longest) if rest.value else read
 
 

@@ -1,0 +1,102 @@
+"""The relay socket: frames in become events, the mouth's frames go out.
+
+A frame that cannot be read is noted and passed over: it never ends the call, and it gets no answer, since any message
+of ours that Twilio does not know counts against the session (error 64107, after ten 64105).
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from payagent.errors import BadFrame, BadSignature, JournalFailed, UnknownCall
+from payagent.flow import events as ev
+from payagent.phone import relay
+from payagent.phone.mouth import Mouth
+from payagent.phone.twiml import TOKEN_PARAMETER
+from payagent.session import Session
+from payagent.web.desk import FrontDesk
+
+_log = structlog.get_logger("payagent.web.relay")
+
+SETUP_SECONDS = 10.0
+POLICY_VIOLATION = 1008
+
+
+async def relay_socket(socket: WebSocket) -> None:
+    """One relay session: handshake signed by Twilio, then a `setup` with the call's token, then the talk."""
+    desk: FrontDesk = socket.app.state.desk
+    try:
+        desk.signatures.check_socket(desk.relay_url, socket.headers.get("x-twilio-signature"))
+    except BadSignature:
+        _log.warning("a relay's handshake was not signed by Twilio")
+        await socket.close(POLICY_VIOLATION)
+        return
+    await socket.accept()
+    session, mouth = await _set_up(socket, desk)
+    if session is None:
+        await socket.close(POLICY_VIOLATION)
+        return
+    await _talk(socket, desk, session, mouth)
+
+
+async def _set_up(socket: WebSocket, desk: FrontDesk) -> tuple[Session | None, Mouth]:
+    """The first frame has to be `setup`, for a call on the record, with a token issued for it."""
+    try:
+        async with asyncio.timeout(SETUP_SECONDS):
+            frame = relay.decode(await socket.receive_text(), drop_dtmf=True)
+        if isinstance(frame, relay.Setup) and desk.token_fits(
+            frame.call_sid, frame.custom_parameters.get(TOKEN_PARAMETER, "")
+        ):
+            return await desk.switchboard.get(frame.call_sid), Mouth(frame.session)
+        _log.warning("a relay came without its call's token")
+    except (TimeoutError, BadFrame, UnknownCall, JournalFailed, WebSocketDisconnect, KeyError) as error:
+        _log.warning("a relay could not be set up", error=type(error).__name__)
+    return None, Mouth("")
+
+
+async def _talk(socket: WebSocket, desk: FrontDesk, session: Session, mouth: Mouth) -> None:
+    structlog.contextvars.bind_contextvars(call_sid=session.call.call_sid)
+    speaking = asyncio.create_task(_speak(socket, mouth))
+    try:
+        await _survive(session.connect(mouth, desk.greeting))
+        async for text in socket.iter_text():
+            await _survive(_hear(text, desk, session))
+    except (WebSocketDisconnect, KeyError):  # KeyError: Starlette's, for a binary frame
+        pass
+    finally:
+        await _survive(session.disconnect(mouth))
+        speaking.cancel()
+        await asyncio.gather(speaking, return_exceptions=True)
+
+
+async def _speak(socket: WebSocket, mouth: Mouth) -> None:
+    async for frame in mouth.frames():
+        await socket.send_text(frame)
+    await socket.close()
+
+
+async def _survive(hearing: object) -> None:
+    """Carry on with the call when one event could not be read or recorded."""
+    try:
+        await hearing  # type: ignore[misc]
+    except BadFrame as error:
+        _log.warning("a relay frame could not be read", error=str(error))
+    except JournalFailed as error:
+        _log.error("what the relay said could not be recorded", error=str(error))
+
+
+async def _hear(text: str, desk: FrontDesk, session: Session) -> None:
+    match relay.decode(text, drop_dtmf=session.keys_are_card_data):
+        case relay.Prompt(words=words, last=True) if words.strip():
+            await session.hear(words)
+        case relay.Interrupt(heard=heard):
+            await session.post(ev.CallerInterrupted(heard))
+        case relay.Dtmf(digit=digit) if digit in desk.language_keys:
+            await session.post(ev.LanguageKeyPressed(desk.language_keys[digit]))
+        case relay.RelayError():
+            _log.warning("Twilio reports an error on the relay")
+        case relay.UnknownFrame(type=kind):
+            _log.info("an unknown relay frame was passed over", type=kind)

@@ -1,0 +1,82 @@
+"""Twilio's webhooks: the phone rings, a payment has news, a verb of ours is over."""
+
+from __future__ import annotations
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from payagent.errors import JournalFailed
+from payagent.flow import effects as do
+from payagent.flow.step import Step
+from payagent.phone import callbacks, twiml, webhooks
+from payagent.session import Session
+from payagent.web.desk import FrontDesk, signed_form
+
+_log = structlog.get_logger("payagent.web")
+
+
+async def incoming_call(request: Request) -> Response:
+    """`POST /api/incoming-call`: connect the caller to the relay. Told again of a call, it answers the same way."""
+    desk: FrontDesk = request.app.state.desk
+    call = webhooks.incoming(await signed_form(request))
+    try:
+        await desk.switchboard.start(call.call_sid, webhooks.mask_caller(call.caller), desk.caller_id(call.caller))
+    except JournalFailed:
+        _log.critical("a call could not be put on record; the caller is passed on", call_sid=call.call_sid)
+        return _xml(_pass_on(desk, {"callSid": call.call_sid, "reason": "the record cannot be written"}))
+    return _xml(_connect(desk, call.call_sid, desk.greeting))
+
+
+async def status_callback(request: Request) -> Response:
+    """`POST /api/status-callback`: answered only when it is on the record."""
+    desk: FrontDesk = request.app.state.desk
+    form = await signed_form(request)
+    call_sid, report = callbacks.decode(form, request.headers.get("i-twilio-idempotency-token", ""))
+    session = await desk.switchboard.get(call_sid)
+    await session.post(report)
+    return Response(status_code=204)
+
+
+async def action(request: Request) -> Response:
+    """`POST /api/action`: what the call does next, now that the relay, a dial or a queue is over."""
+    desk: FrontDesk = request.app.state.desk
+    call_sid, event = webhooks.action(await signed_form(request))
+    session = await desk.switchboard.get(call_sid)
+    step = await session.post(event)
+    return _xml(_answer(desk, session, step))
+
+
+def _answer(desk: FrontDesk, session: Session, step: Step | None) -> str:
+    """The TwiML that the step orders; none ordered means that nothing is left to do."""
+    language = session.call.facts.language
+    for order in step.orders if step else ():
+        match order:
+            case do.ConnectRelay():
+                return _connect(desk, session.call.call_sid, None)
+            case do.RouteCall(route="queue") if desk.workflow_sid:
+                return twiml.enqueue(desk.workflow_sid, desk.action_url, session.hand_off_card())
+            case do.RouteCall(route="dial") if desk.transfer_number:
+                return twiml.dial(desk.transfer_number, desk.action_url, None, desk.dial_seconds)
+            case do.HangUp(sentence=sentence):
+                text = desk.sentences.render(sentence, {}, language) if sentence else None
+                return twiml.say_and_hang_up(text, desk.locales[language])
+    return twiml.empty()
+
+
+def _connect(desk: FrontDesk, call_sid: str, greeting: str | None) -> str:
+    return twiml.connect(
+        desk.relay, url=desk.relay_url, action=desk.action_url, token=desk.token(call_sid), greeting=greeting
+    )
+
+
+def _pass_on(desk: FrontDesk, card: dict[str, object]) -> str:
+    """To a person, without the help of a record."""
+    if desk.workflow_sid:
+        return twiml.enqueue(desk.workflow_sid, desk.action_url, card)
+    assert desk.transfer_number is not None  # the settings require one of the two
+    return twiml.dial(desk.transfer_number, desk.action_url, None, desk.dial_seconds)
+
+
+def _xml(document: str) -> Response:
+    return Response(document, media_type="text/xml")

@@ -1,0 +1,168 @@
+"""The composition root: from settings to a running line."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from starlette.applications import Starlette
+
+from payagent.accounts.demo import load_demo
+from payagent.accounts.sql import SqlAccounts
+from payagent.errors import SettingsError
+from payagent.flow.table import Flow, build
+from payagent.journal.sqlite import SqliteJournal
+from payagent.llm import Model
+from payagent.performer import Performer
+from payagent.phone.http import open_http
+from payagent.phone.payments import PaymentOptions, Payments
+from payagent.phone.signatures import Signatures
+from payagent.phone.twiml import RelayLanguage, RelaySettings
+from payagent.session import Desk, Watcher
+from payagent.settings import Settings
+from payagent.speech import Sentences
+from payagent.switchboard import Switchboard
+from payagent.web import app
+from payagent.web.desk import FrontDesk
+
+
+def utc_now() -> datetime:
+    """The wall clock, aware."""
+    return datetime.now(UTC)
+
+
+def flow_of(settings: Settings) -> Flow:
+    """The table these settings ask for."""
+    routes = [
+        route
+        for route, given in (("queue", settings.twilio_workflow_sid), ("dial", settings.transfer_phone_number))
+        if given
+    ]
+    return build(settings.pace, settings.profile, settings.limits(), routes, tuple(settings.voices))
+
+
+def database_path(settings: Settings) -> Path:
+    """The SQLite file.
+
+    Raises:
+        SettingsError: the database is PostgreSQL.
+    """
+    path = settings.database_path
+    if path is None:
+        raise SettingsError(["DATABASE_URL: PostgreSQL is not supported yet; needed: sqlite:///payagent.db"])
+    return path
+
+
+def payments_of(settings: Settings, http: httpx.AsyncClient) -> Payments:
+    """Twilio's Payments for this account."""
+    return Payments(
+        account_sid=settings.twilio_account_sid,
+        api_key=settings.twilio_api_key,
+        api_secret=settings.twilio_api_secret.get_secret_value(),
+        connector=settings.twilio_pay_connector,
+        status_callback=settings.callback_url,
+        http=http,
+        base_url=settings.twilio_api_base_url,
+        options=PaymentOptions(
+            valid_card_types=settings.valid_card_types,
+            postal_code=any(field.name == "postal_code" for field in settings.profile.fields),
+            min_postal_code_length=settings.min_postal_code_length,
+            timeout=settings.pay_timeout,
+        ),
+        retries=settings.rest_retries,
+        patience=settings.rest_patience_seconds,
+    )
+
+
+def model_of(settings: Settings) -> Model:
+    """The language model."""
+    return Model(
+        settings.openai_api_key.get_secret_value(),
+        settings.openai_base_url,
+        settings.openai_model,
+        streaming=settings.openai_streaming,
+        first_word_seconds=settings.model_first_word_seconds,
+        turn_seconds=settings.model_turn_seconds,
+    )
+
+
+def application(settings: Settings, watchers: Sequence[Watcher] = ()) -> Starlette:
+    """The production app. Everything shared is opened when it starts and closed when it stops."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[FrontDesk]:
+        path = database_path(settings)
+        journal = SqliteJournal(path, settings.journal_secret)
+        accounts = SqlAccounts(path, settings.identity_failures_per_day, settings.declined_cards_per_day)
+        model = model_of(settings)
+        sentences = Sentences.load(settings.sentences_dir, tuple(settings.voices))
+        async with open_http(settings.twilio_api_base_url) as http:
+            await journal.open()
+            await accounts.open()
+            if settings.wants_demo_accounts:
+                await load_demo(accounts)
+            worker = f"{os.getpid()}-{secrets.token_hex(4)}"
+            performer = Performer(journal, accounts, payments_of(settings, http), worker, utc_now)
+            desk = Desk(journal, performer, model, sentences, _locales(settings), utc_now, list(watchers))
+            switchboard = Switchboard(flow_of(settings), desk)
+            switchboard.sweep_on()
+            try:
+                yield _front_desk(settings, switchboard, journal, sentences)
+            finally:
+                await switchboard.close()
+                await model.close()
+                await accounts.close()
+                await journal.close()
+
+    return app.build(opened, settings.relay_path)
+
+
+def _locales(settings: Settings) -> dict[str, str]:
+    return {language: voice.code for language, voice in settings.voices.items()}
+
+
+def _front_desk(
+    settings: Settings, switchboard: Switchboard, journal: SqliteJournal, sentences: Sentences
+) -> FrontDesk:
+    return FrontDesk(
+        switchboard=switchboard,
+        journal=journal,
+        signatures=Signatures(settings.auth_tokens),
+        sentences=sentences,
+        relay=relay_of(settings),
+        locales=_locales(settings),
+        public_url=settings.public_url,
+        relay_url=settings.relay_url,
+        action_url=settings.action_url,
+        greeting=settings.welcome_greeting,
+        workflow_sid=settings.twilio_workflow_sid,
+        transfer_number=settings.transfer_phone_number,
+        dial_seconds=20,
+        key=hmac.digest(settings.journal_secret, b"payagent relay and caller", hashlib.sha256),
+        language_keys=settings.language_keys,
+        max_body_bytes=settings.max_body_bytes,
+    )
+
+
+def relay_of(settings: Settings) -> RelaySettings:
+    """How the relay speaks and listens."""
+    languages = tuple(
+        RelayLanguage.model_validate(
+            {
+                "code": voice.code,
+                "tts_provider": voice.tts_provider,
+                "voice": voice.voice,
+                "transcription_provider": voice.transcription_provider,
+                "speech_model": voice.speech_model,
+            }
+        )
+        for voice in settings.voices.values()
+    )
+    return RelaySettings(languages=languages, dtmf_detection=bool(settings.language_keys))
