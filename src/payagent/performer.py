@@ -19,14 +19,14 @@ from payagent.errors import AccountsFailed, JournalFailed, TwilioRefused, Twilio
 from payagent.flow import effects as do
 from payagent.flow import events as ev
 from payagent.journal.protocol import Journal
-from payagent.phone.payments import Payments
+from payagent.phone.payments import NeverSent, Payments
 
 _log = structlog.get_logger("payagent.performer")
 
 CLAIM = timedelta(seconds=30)
 """Longer than any order takes with all its retries; after it another worker may take the order."""
 
-HTTP_NOT_LOOKED_AT = frozenset({401, 403, 429})
+HTTP_NOT_LOOKED_AT = frozenset({0, 401, 403, 429})
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +144,9 @@ class Performer:
         except TwilioRefused as refused:
             _log.info("Twilio refused", order=key, kind=type(order).__name__, code=refused.code)
             return _refused(key, order, refused)
+        except NeverSent:  # surely nothing was done, whatever the order was
+            _log.warning("Twilio cannot be reached", order=key, kind=type(order).__name__)
+            return _refused(key, order, TwilioRefused(0, 0, "not sent"))
         except TwilioUnanswered as unanswered:
             _log.warning("Twilio did not answer", order=key, kind=type(order).__name__, error=str(unanswered))
             return _unanswered(key, order)

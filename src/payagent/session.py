@@ -77,6 +77,15 @@ class _Letter:
     event: ev.Event
     answer: asyncio.Future[Step | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
+    def reply(self, step: Step | None) -> None:
+        if not self.answer.done():
+            self.answer.set_result(step)
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+            self.answer.exception()  # seen here: not every poster waits for its answer
+
 
 class Session:
     """One live call. `post` is the only way in."""
@@ -159,15 +168,13 @@ class Session:
         while True:
             letter = await self._letters.get()
             try:
-                step = await self._handle(letter.event)
+                letter.reply(await self._handle(letter.event))
             except JournalFailed as error:
                 _log.error("an event could not be recorded", trigger=ev.trigger_of(letter.event), error=str(error))
-                if not letter.answer.done():
-                    letter.answer.set_exception(error)
-                    letter.answer.exception()  # seen here: not every poster waits for its answer
-            else:
-                if not letter.answer.done():
-                    letter.answer.set_result(step)
+                letter.fail(error)
+            except Exception as error:  # a fault of ours in one event must not silence the rest of the call
+                _log.critical("an event could not be handled", trigger=ev.trigger_of(letter.event), exc_info=True)
+                letter.fail(error)
 
     async def _handle(self, event: ev.Event) -> Step | None:
         """Decide, record, apply, perform; first of all, put on record what a running turn has said."""
@@ -229,18 +236,21 @@ class Session:
     async def _perform(self, step: Step) -> None:
         spoken: list[str] = []
         durable: list[tuple[str, do.DurableOrder]] = []
+        turn = ""
         for n, order in enumerate(step.orders):
             key = do.order_key(step.call_sid, step.seq, n)
             if isinstance(order, DURABLE):
                 durable.append((key, order))
             elif isinstance(order, do.Think):
-                self._think(key)
+                turn = key
             else:
                 spoken += self._speak(order)
         if durable:
             self._start(self._carry_out(durable))
         if spoken:
             await self._record(ev.AgentSpoke(do.order_key(step.call_sid, step.seq, 0), " ".join(spoken)))
+        if turn:  # last, so that the model knows what was just said
+            self._think(turn)
 
     def _speak(self, order: do.Order) -> list[str]:
         """Carry out an order for the mouth; the words that were sent. Without a relay it dies."""
@@ -308,7 +318,7 @@ class Session:
                         case Tool(call_id=call_id, name=name, arguments=arguments):
                             called = True
                             mouth.close_cycle()
-                            await asyncio.shield(self._posted(ev.ToolCalled(turn.key, call_id, name, arguments)))
+                            await asyncio.shield(self._try_post(ev.ToolCalled(turn.key, call_id, name, arguments)))
                         case Finished(reason=reason):
                             mouth.close_cycle()
                             if not called:
@@ -317,11 +327,6 @@ class Session:
             mouth.close_cycle()
             _log.warning("the model failed", reason=failed.reason)
             await self._try_post(ev.ModelFailed(turn.key, failed.reason))
-
-    def _posted(self, event: ev.Event) -> asyncio.Future[Step | None]:
-        letter = _Letter(event)
-        self._letters.put_nowait(letter)
-        return letter.answer
 
     def _known(self) -> str:
         """Facts the model may use in talking; all of them were told to the caller by fixed sentences."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import Formatter
+from typing import assert_never
 
 from num2words import num2words
 
@@ -132,10 +133,10 @@ def _spoken(name: str, value: Value, language: str) -> str:
             return _money(value, language)
         case int():
             return str(num2words(value, lang=language))
-        case str() if name in _SPELT_OUT:
-            return ", ".join(value)
         case str():
-            return _plain(value, language)
+            return ", ".join(value) if name in _SPELT_OUT else _plain(value, language)
+        case _:
+            assert_never(value)
 
 
 def _plain(text: str, language: str) -> str:

@@ -191,13 +191,13 @@ async def test_a_refused_card_is_not_charged(number: str, code: str) -> None:
 
 async def test_a_charge_with_the_processor_survives_the_hang_up() -> None:
     """Its result comes after the call's own end."""
-    async with laboratory() as lab:
+    async with laboratory(scale=0.3) as lab:
         call = await lab.ring()
         await lab.update(call.sid, await filled(lab, call), Status="complete")
         await call.hang_up()
         await lab.twilio.settle()
 
-        assert lab.app.callbacks[-1]["Result"] == "success"
+        assert [form["Result"] for form in lab.app.callbacks if "Result" in form] == ["success"]
         assert len(lab.twilio.charges) == 1
 
 

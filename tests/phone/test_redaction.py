@@ -175,9 +175,10 @@ def test_pieces_are_forgotten_when_something_else_was_said(between: list[str]) -
 
 
 def test_the_watch_after_a_card_number_ends() -> None:
-    """Two turns later digits said alone get through again."""
+    """Two turns later digits said alone get through again, and those with words around them at once."""
     assert heard(VISA, "ok", "and", "4839201")[-1] == "4839201"
     assert heard(VISA, "ok", "4839201")[-1] == MARK
+    assert heard(VISA, "my account is 4839201")[-1] == "my account is 4839201"
 
 
 def test_an_amount_is_no_beginning_of_a_card_number() -> None:

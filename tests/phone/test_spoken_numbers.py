@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from num2words import num2words
 
@@ -59,12 +59,14 @@ def test_spoken_numbers_become_digits(text: str, expected: list[str]) -> None:
     assert read(text) == expected
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9999), st.sampled_from(["en", "es"]))
 def test_every_number_to_ten_thousand_is_read_in_both_languages(value: int, language: str) -> None:
     """What num2words says is read back as one number."""
     assert read(num2words(value, lang=language).replace(",", "")) == [str(value)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(10, 99), min_size=1, max_size=9), st.sampled_from(["en", "es"]))
 def test_pairs_in_a_row_stay_pairs(pairs: list[int], language: str) -> None:
     """Numbers of two digits, said one after another, do not run together."""

@@ -59,8 +59,9 @@ def parse_birth_date(text: str, *, today: date | None = None) -> date:
 
 def _folded(text: str) -> str:
     """`text` without case and accents."""
-    taken_apart = unicodedata.normalize("NFKD", text.casefold().translate(_PLAIN_LETTERS))
-    return "".join(c for c in taken_apart if not unicodedata.combining(c))
+    # Taking apart brings forth new capitals (of mathematical letters), and folding case new accents: hence twice.
+    taken_apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return "".join(c for c in taken_apart if not unicodedata.combining(c)).translate(_PLAIN_LETTERS)
 
 
 class _Calendar(parserinfo):

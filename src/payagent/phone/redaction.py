@@ -30,10 +30,16 @@ from payagent.phone.spoken_numbers import Number, folded, numbers
 
 MARK = "[card number removed]"
 
-_SHORTEST_CODE = 3
-_SHORTEST_CARD = 13
-_LONGEST_CARD = 19
-_HIDDEN_CARD = 10
+# Counts of digits (rule 2): from here on a run goes.
+_CARD_DIGITS = 13
+_INTRODUCED_DIGITS = 5
+_OPEN_DIGITS = 4
+_CODE_DIGITS = 3
+_HIDDEN_DIGITS = 10
+"""So many in the shortest reading of hundreds and thousands, and the longest reading counts for `_CARD_DIGITS`."""
+
+# How far back rules 3 and 4 reach, in digits, words and turns.
+_TAIL_DIGITS = 19
 _CORRECTED_DIGITS = 4
 _INTRODUCTION_WORDS = 5
 _TAIL_TURNS = 3
@@ -130,7 +136,7 @@ class CardScanner:
         if not (alone or together):
             return Cut(words, found=False)
         least = 1 if together or turn.bare else 2
-        least_amount = 4 if strict else _SHORTEST_CARD
+        least_amount = _OPEN_DIGITS if strict else _CARD_DIGITS
         cut = [run for run in turn.runs if len(run.digits) >= (least_amount if run.amount else least)]
         return Cut(_without(text, cut), found=True)
 
@@ -138,14 +144,16 @@ class CardScanner:
         """Whether this run alone is more than the moment allows (rule 2, and the wary turns of rule 4)."""
         said = len(run.digits)
         if run.amount:
-            return said >= (4 if strict else _SHORTEST_CARD)
+            return said >= (_OPEN_DIGITS if strict else _CARD_DIGITS)
         if turn.bare and self._wary:
             return True
         if turn.bare and strict:
-            return said + sum(len(piece.digits) for piece in self._tail) >= _SHORTEST_CODE
-        if turn.security_code and said >= _SHORTEST_CODE:
+            return said + sum(len(piece.digits) for piece in self._tail) >= _CODE_DIGITS
+        if turn.security_code and said >= _CODE_DIGITS:
             return True
-        return said >= 4 if strict else (run.introduced and said >= 5) or _may_hold_card(run)
+        if strict:
+            return said >= _OPEN_DIGITS
+        return (run.introduced and said >= _INTRODUCED_DIGITS) or _may_hold_card(run)
 
     def _completed(self, runs: Sequence[_Run]) -> bool:
         """Whether one of these runs completes a card number begun before it (rule 3)."""
@@ -157,7 +165,7 @@ class CardScanner:
                 continue
             found = found or _completes(self._tail, run)
             self._tail.append(run)
-            while sum(len(piece.digits) for piece in self._tail) > _LONGEST_CARD:
+            while sum(len(piece.digits) for piece in self._tail) > _TAIL_DIGITS:
                 del self._tail[0]
         return found
 
@@ -178,7 +186,7 @@ def _logged_cards(text: str) -> Iterator[_Run]:
     groups = list(re.finditer(r"\d+", text))
     done = 0
     for i, first in enumerate(groups):
-        nearby = groups[i : i + _LONGEST_CARD]
+        nearby = groups[i : i + _TAIL_DIGITS]
         for last, digits in zip(nearby, accumulate(group[0] for group in nearby), strict=True):
             if first.start() >= done and card_length(digits) == len(digits):
                 done = last.end()
@@ -207,9 +215,9 @@ def _may_hold_card(run: _Run) -> bool:
 
     Hundreds and thousands may hide digits: there the longest reading counts, if the shortest has 10.
     """
-    left = run.longest if len(run.digits) >= _HIDDEN_CARD else len(run.digits)
+    left = run.longest if len(run.digits) >= _HIDDEN_DIGITS else len(run.digits)
     for number in run.numbers:
-        if left >= _SHORTEST_CARD and number[0] in "23456":
+        if left >= _CARD_DIGITS and number[0] in "23456":
             return True
         left -= len(number)
     return False

@@ -150,21 +150,34 @@ def dot(flow: Flow) -> str:
 
 def _head(flow: Flow) -> list[str]:
     return [
-        '  graph [rankdir=TB, newrank=true, ranksep=0.12, nodesep=0.16, margin=0, fontname="Arial", fontsize=8]',
+        '  graph [rankdir=TB, newrank=true, ranksep=0.12, nodesep=0.12, margin=0, fontname="Arial", fontsize=8]',
         '  node [shape=box, fontname="Arial", fontsize=8, margin="0.06,0.03", height=0.2, width=0.3]',
         '  edge [fontname="Arial", fontsize=7, arrowsize=0.5]',
     ]
+
+
+def _lines(flow: Flow) -> set[tuple[State, State]]:
+    """The pairs joined by a line; any other arrow ends at a marker with the name of where it leads."""
+    path = happy_path(flow)
+    near = {(a, b) for a in path for b in path if abs(path.index(a) - path.index(b)) <= 2}
+    singles = [(a.sources[0], a.dests[0]) for a in _singles(flow)]
+    for state in flow.states:
+        into = [s for s, d in singles if d is state]
+        if state not in path and into:
+            near.add((max(into, key=into.count), state))
+    return near - {(a, State.ENDED) for a in path[:-2]}
 
 
 def _main(flow: Flow) -> list[str]:
     path = happy_path(flow)
     lines = [_state(flow, s, s in path) for s in flow.states]
     steps = set(pairwise(path))
+    near = _lines(flow)
     exits = []
     for arrow in _singles(flow):
         source, dest = arrow.sources[0], arrow.dests[0]
         head = str(dest)
-        if dest in EXITS and (source, dest) not in steps and source not in EXITS:
+        if (source, dest) not in near:
             head = f"{dest}_from_{source}"
             if head not in exits:
                 exits.append(head)
@@ -174,9 +187,19 @@ def _main(flow: Flow) -> list[str]:
     return lines
 
 
+def _common_tools(flow: Flow) -> tuple[str, ...]:
+    """The tools open in most states."""
+    opened = [t for tools in flow.tools.values() for t in tools]
+    return tuple(t for t in dict.fromkeys(opened) if opened.count(t) * 2 > len(flow.states))
+
+
 def _state(flow: Flow, state: State, on_path: bool) -> str:
-    tools = textwrap.wrap(" · ".join(flow.tools[state]), 42)
-    label = "\\n".join([state.upper() if 0 else state, *tools])
+    common = _common_tools(flow)
+    tools = flow.tools[state]
+    if set(common) <= set(tools):
+        tools = (*(t for t in tools if t not in common), "common tools")
+    wrapped = textwrap.wrap(" · ".join(t.replace(" ", "_") for t in tools), 44)
+    label = "\\n".join([state, *wrapped]).replace("common_tools", "common tools")
     return f'  {state} [id="state-{state}", label="{label}"{", group=path" if on_path else ""}]'
 
 
@@ -186,17 +209,39 @@ def _edge(arrow: Arrow) -> str:
     return f'id="{arrow.id}", label="{label}", color="{colour}", fontcolor="{colour}", style={STYLES[arrow.party]}'
 
 
+def _names(flow: Flow, states: tuple[State, ...]) -> str:
+    """A set of states in the fewest words."""
+    rest = [s for s in flow.states if s not in states and s not in FINAL]
+    some, others = _families(flow, states), _families(flow, rest)
+    if len(some) <= len(others) + 1:
+        return ", ".join(some)
+    return "any state but " + ", ".join(others)
+
+
+def _families(flow: Flow, states: Collection[State]) -> list[str]:
+    names = [str(s) for s in states]
+    for word, family in (
+        ("any …_due", [f.due for f in flow.profile.fields]),
+        ("any …_entry", [f.entry for f in flow.profile.fields]),
+    ):
+        if set(family) <= set(states):
+            at = names.index(family[0])
+            names = [n for n in names if n not in family]
+            names.insert(at, word)
+    return names
+
+
 def _panel(flow: Flow) -> list[str]:
-    lines = ["  subgraph cluster_shared {", '  label="Shared"; color="#cccccc"']
+    lines = []
     shared = _shared(flow)
-    half = (len(shared) + 1) // 2
+    columns = 2 
+    before = ["handing_off"] * columns
     for n, arrow in enumerate(shared):
-        names = "\\l".join(textwrap.wrap(f"any of " + ", ".join(arrow.sources), 36))
+        names = "\\l".join(textwrap.wrap("from " + _names(flow, arrow.sources), 42))
         c = COLOURS[arrow.party]
-        head = f"{', '.join(arrow.triggers)} → {' or '.join(arrow.dests)}"
-        head = "\\l".join(textwrap.wrap(head, 36))
+        head = f"{', '.join(arrow.triggers)} → {' or '.join(_families(flow,arrow.dests))}"
+        head = "\\l".join(textwrap.wrap(head, 42))
         lines.append(f'  any{n} [label="{head}\\l{names}\\l", fontsize=7, color="{c}", fontcolor="{c}"]')
-        if n and n != half:
-            lines.append(f"  any{n - 1} -> any{n} [style=invis]")
-    lines.append("  }")
+        lines.append(f"  {before[n % columns]} -> any{n} [style=invis]")
+        before[n % columns] = f"any{n}"
     return lines

@@ -7,6 +7,7 @@ of ours that Twilio does not know counts against the session (error 64107, after
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable
 
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -43,18 +44,36 @@ async def relay_socket(socket: WebSocket) -> None:
 
 
 async def _set_up(socket: WebSocket, desk: FrontDesk) -> tuple[Session | None, Mouth]:
-    """The first frame has to be `setup`, for a call on the record, with a token issued for it."""
+    """The first readable frame has to be `setup`, for a call on the record, with a token issued for it."""
     try:
         async with asyncio.timeout(SETUP_SECONDS):
-            frame = relay.decode(await socket.receive_text(), drop_dtmf=True)
-        if isinstance(frame, relay.Setup) and desk.token_fits(
-            frame.call_sid, frame.custom_parameters.get(TOKEN_PARAMETER, "")
-        ):
-            return await desk.switchboard.get(frame.call_sid), Mouth(frame.session)
+            setup = await _first_frame(socket)
+        if desk.token_fits(setup.call_sid, setup.custom_parameters.get(TOKEN_PARAMETER, "")):
+            return await desk.switchboard.get(setup.call_sid), Mouth(setup.session)
         _log.warning("a relay came without its call's token")
-    except (TimeoutError, BadFrame, UnknownCall, JournalFailed, WebSocketDisconnect, KeyError) as error:
+    except (TimeoutError, BadFrame, UnknownCall, JournalFailed, WebSocketDisconnect) as error:
         _log.warning("a relay could not be set up", error=type(error).__name__)
     return None, Mouth("")
+
+
+async def _first_frame(socket: WebSocket) -> relay.Setup:
+    """The `setup` frame; BadFrame if another readable one comes first."""
+    async for text in _texts(socket):
+        try:
+            frame = relay.decode(text, drop_dtmf=True)
+        except BadFrame:
+            continue
+        if isinstance(frame, relay.Setup):
+            return frame
+        raise BadFrame("the first frame is not setup")
+    raise WebSocketDisconnect
+
+
+async def _texts(socket: WebSocket) -> AsyncIterator[str]:
+    """The text frames until the socket closes; a binary one is passed over."""
+    while (message := await socket.receive())["type"] != "websocket.disconnect":
+        if (text := message.get("text")) is not None:
+            yield text
 
 
 async def _talk(socket: WebSocket, desk: FrontDesk, session: Session, mouth: Mouth) -> None:
@@ -62,10 +81,8 @@ async def _talk(socket: WebSocket, desk: FrontDesk, session: Session, mouth: Mou
     speaking = asyncio.create_task(_speak(socket, mouth))
     try:
         await _survive(session.connect(mouth, desk.greeting))
-        async for text in socket.iter_text():
+        async for text in _texts(socket):
             await _survive(_hear(text, desk, session))
-    except (WebSocketDisconnect, KeyError):  # KeyError: Starlette's, for a binary frame
-        pass
     finally:
         await _survive(session.disconnect(mouth))
         speaking.cancel()
@@ -78,10 +95,10 @@ async def _speak(socket: WebSocket, mouth: Mouth) -> None:
     await socket.close()
 
 
-async def _survive(hearing: object) -> None:
+async def _survive(hearing: Awaitable[None]) -> None:
     """Carry on with the call when one event could not be read or recorded."""
     try:
-        await hearing  # type: ignore[misc]
+        await hearing
     except BadFrame as error:
         _log.warning("a relay frame could not be read", error=str(error))
     except JournalFailed as error:
