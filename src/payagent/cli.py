@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from payagent.errors import PayagentError, SettingsError
+
 if TYPE_CHECKING:
+    from payagent.journal.sqlite import SqliteJournal
     from payagent.rehearsal import RealModel
 
 main = typer.Typer(
@@ -33,7 +37,6 @@ def serve() -> None:
     import uvicorn
 
     from payagent import logs, wiring
-    from payagent.errors import PayagentError, SettingsError
     from payagent.settings import Settings
 
     try:
@@ -197,6 +200,105 @@ def _print_trace_command(call_sid: str, database: Path) -> None:
     typer.echo(f"\nSee every step:  {sys.argv[0]} trace {call_sid} --database sqlite:///{database}")
 
 
-def run() -> None:
-    """The console script."""
-    main()
+@main.command()
+def doctor() -> None:
+    """Look at the settings, the database, Twilio, the model and the public URL; one line each, exit 1 on trouble."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from payagent import wiring
+    from payagent.doctor import examine
+    from payagent.settings import Settings
+
+    findings = asyncio.run(examine(Settings.load, wiring.probes_of))
+    console = Console(soft_wrap=True)
+    for finding in findings:
+        mark = {True: "[green]ok  [/]", False: "[red]FAIL[/]", None: "[yellow]look[/]"}[finding.ok]
+        console.print(f"{mark}  [bold]{escape(finding.name)}[/]  {escape(finding.message)}", highlight=False)
+    trouble = sum(finding.ok is False for finding in findings)
+    console.print(f"\n{trouble} in trouble." if trouble else "\nNothing stands in the way.")
+    raise typer.Exit(1 if trouble else 0)
+
+
+DATABASE = Annotated[str, typer.Option("--database", envvar="DATABASE_URL", help="Where the record is")]
+
+
+@main.command()
+def trace(call_sid: str, database: DATABASE = "sqlite:///payagent.db") -> None:
+    """Print a call's steps: who caused each, what it led to, and how long the call was in each state."""
+    from payagent.review.trace import report
+
+    async def read() -> list[str]:
+        async with _journal(database) as journal:
+            return report(await journal.steps(call_sid))
+
+    lines = asyncio.run(_told(read()))
+    if not lines:
+        raise _fail(f"There is no call {call_sid} in {database}; name another record with --database.", 1)
+    typer.echo("\n".join(lines))
+
+
+@main.command()
+def verify(
+    call_sid: Annotated[str, typer.Argument(help="One call; without it, --all")] = "",
+    all_: Annotated[bool, typer.Option("--all", help="Every call and every seal")] = False,
+    database: DATABASE = "sqlite:///payagent.db",
+) -> None:
+    """Check that the record is whole: nothing changed, removed, swapped or cut off. Needs the line's JOURNAL_KEY."""
+    if bool(call_sid) == all_:
+        raise _fail("Name one call, or give --all.")
+
+    async def check() -> list[str]:
+        async with _journal(database) as journal:
+            return await (journal.verify_all() if all_ else journal.verify(call_sid))
+
+    problems = asyncio.run(_told(check()))
+    for problem in problems:
+        typer.echo(problem, err=True)
+    typer.echo("The record is not whole." if problems else "The record is whole.")
+    raise typer.Exit(1 if problems else 0)
+
+
+@main.command()
+def diagram(
+    directory: Annotated[Path, typer.Argument(help="Where the diagrams are")] = Path("fsm_diagrams"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if any is stale")] = False,
+) -> None:
+    """Draw the flow from the running table, for both paces and every profile."""
+    from payagent.flow.states import Pace, Profile
+    from payagent.flow.table import build
+    from payagent.review import render
+
+    flows = [build(pace, profile) for pace in Pace for profile in Profile]
+    if check:
+        stale = render.stale(directory, flows)
+        for name in stale:
+            typer.echo(f"stale: {name}; run: payagent diagram", err=True)
+        raise typer.Exit(1 if stale else 0)
+    for path in render.write(directory, flows):
+        typer.echo(str(path))
+
+
+@asynccontextmanager
+async def _journal(database: str) -> AsyncIterator[SqliteJournal]:
+    """The record at this URL, for reading. Only the line's own key can tell whether it is whole."""
+    from payagent import wiring
+    from payagent.journal.sqlite import SqliteJournal
+
+    path = Path(database.removeprefix("sqlite:///"))
+    if not path.is_file():
+        raise SettingsError([f"there is no record at {database}"])
+    journal = SqliteJournal(path, wiring.journal_key_here())
+    await journal.open()
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+async def _told(work: Awaitable[list[str]]) -> list[str]:
+    """Wait for the work; what goes wrong ends the command in words."""
+    try:
+        return await work
+    except PayagentError as error:
+        raise _fail(str(error)) from None

@@ -139,6 +139,7 @@ def _settings(
         "TWILIO_API_BASE_URL": rest_origin,
         "PUBLIC_URL": origin,
         "DATABASE_URL": f"sqlite:///{database}",
+        "JOURNAL_KEY": wiring.LAB_KEY,
         "DEMO_ACCOUNTS": "yes",
         "PACE": scenario.pace,
         "PROFILE": scenario.profile,

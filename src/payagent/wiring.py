@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 
 from payagent.accounts.demo import load_demo
 from payagent.accounts.sql import SqlAccounts
+from payagent.doctor import Probes
 from payagent.errors import SettingsError
 from payagent.flow.table import Flow, build
 from payagent.journal.sqlite import SqliteJournal
@@ -31,6 +32,10 @@ from payagent.speech import Sentences
 from payagent.switchboard import Switchboard
 from payagent.web import app
 from payagent.web.desk import FrontDesk
+
+
+LAB_KEY = "a rehearsal's record is not secret"
+"""Key of the records that rehearsals leave, so that `verify` works on them too."""
 
 
 def utc_now() -> datetime:
@@ -166,3 +171,43 @@ def relay_of(settings: Settings) -> RelaySettings:
         for voice in settings.voices.values()
     )
     return RelaySettings(languages=languages, dtmf_detection=bool(settings.language_keys))
+
+
+def probes_of(settings: Settings) -> Probes:
+    """What the doctor may try."""
+
+    async def database() -> None:
+        path = database_path(settings)
+        journal = SqliteJournal(path, settings.journal_secret)
+        accounts = SqlAccounts(path)
+        try:
+            await journal.open()
+            await accounts.open()
+        finally:
+            await accounts.close()
+            await journal.close()
+
+    async def twilio() -> None:
+        async with open_http(settings.twilio_api_base_url) as http:
+            await payments_of(settings, http).check()
+
+    async def model() -> None:
+        asked = model_of(settings)
+        try:
+            await asked.check()
+        finally:
+            await asked.close()
+
+    async def post(url: str, form: dict[str, str], headers: dict[str, str]) -> int:
+        async with httpx.AsyncClient(trust_env=not settings.has_stand_in) as http:
+            return (await http.post(url, data=form, headers=headers)).status_code
+
+    return Probes(database, twilio, model, post)
+
+
+def journal_key_here() -> bytes:
+    """The key that this machine's settings give the record; a lab's own when there are no settings to be used."""
+    try:
+        return Settings.load().journal_secret
+    except SettingsError:
+        return LAB_KEY.encode()
