@@ -307,12 +307,13 @@ class Session:
         now = self._desk.now()
         messages = self._talk.messages(call.state, call.facts.language, self._known())
         tools = [schema(name) for name in call.offered(now)]
-        called = False
+        called = spoke = False
         try:
             async with aclosing(self._desk.model.turn(messages, tools)) as pieces:
                 async for piece in pieces:
                     match piece:
                         case Words(text=text):
+                            spoke = True
                             turn.words += text
                             mouth.token(text)
                         case Tool(call_id=call_id, name=name, arguments=arguments):
@@ -320,6 +321,8 @@ class Session:
                             mouth.close_cycle()
                             await asyncio.shield(self._try_post(ev.ToolCalled(turn.key, call_id, name, arguments)))
                         case Finished(reason=reason):
+                            if not called and not spoke:  # `content_filter`, `length`: the caller heard nothing
+                                raise ModelFailed(reason)
                             mouth.close_cycle()
                             if not called:
                                 await self._try_post(ev.TurnEnded(turn.key, reason))
