@@ -71,6 +71,7 @@ async def test_a_call_that_goes_on_is_told() -> None:
         ('end = "hung_up_by_app"\ncharged = ["1.00"]', "charged: expected ['1.00'], was []"),
         ('end = "hung_up_by_app"\nsessions = ["success"]', "sessions: expected ['success'], was []"),
         ('end = "hung_up_by_app"\nheard = ["goodbye", "you said"]', "never heard 'you said' after what came before"),
+        ('end = "hung_up_by_app"\nheard = ["welcome.*goodbye"]', "never heard 'welcome.*goodbye'"),
         ('end = "hung_up_by_app"\nnot_heard = ["goodbye"]', "heard 'goodbye'"),
         ('end = "hung_up_by_app"\nfollowed = ["end", "relay"]', "followed: ['relay'] missing"),
     ],

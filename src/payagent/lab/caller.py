@@ -20,7 +20,6 @@ from payagent.lab.scenario import Expectation, Scenario, Step
 from payagent.lab.twilio import StandInTwilio
 
 PATIENCE_SECONDS = 20.0
-_FLAGS = re.IGNORECASE | re.DOTALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ class _Steps:
             await self._do(step)
 
     async def _await_words(self, number: int, step: Step) -> None:
-        call, words = self._call, re.compile(step.when, _FLAGS)
+        call, words = self._call, re.compile(step.when, re.IGNORECASE)
         over = step.deed == "interrupt"
 
         def heard() -> bool:
@@ -175,7 +174,9 @@ def _differences(expect: Expectation, call: LabCall, twilio: StandInTwilio) -> l
         if wanted != found
     ]
     problems += _unheard(expect.heard, "\n".join(call.spoken))
-    problems += [f"heard {each!r}" for each in expect.not_heard if re.search(each, "\n".join(call.spoken), _FLAGS)]
+    problems += [
+        f"heard {each!r}" for each in expect.not_heard if re.search(each, "\n".join(call.spoken), re.IGNORECASE)
+    ]
     return problems + _unmet(expect.followed, call.followed)
 
 
@@ -183,7 +184,7 @@ def _unheard(expressions: tuple[str, ...], text: str) -> list[str]:
     """What did not come, or not after the one before it."""
     at = 0
     for each in expressions:
-        found = re.compile(each, _FLAGS).search(text, at)
+        found = re.compile(each, re.IGNORECASE).search(text, at)
         if found is None:
             return [f"never heard {each!r}" + (" after what came before it" if at else "")]
         at = found.end()

@@ -132,6 +132,9 @@ def refusal_of(number: str) -> int:
 
 
 def contains_card(text: str) -> bool:
-    """Whether a whole card number stands in `text`, spaces and dashes allowed between its digits."""
-    runs = re.findall(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)", text)
+    """Whether a whole card number stands in `text`, spaces and dashes allowed between its digits.
+
+    Digits that touch a letter are part of a SID, a hash or a token, some of which would pass Luhn by chance.
+    """
+    runs = re.findall(r"(?<!\w)\d(?:[ -]?\d){12,18}(?!\w)", text)
     return any(luhn(re.sub(r"\D", "", run)) for run in runs)

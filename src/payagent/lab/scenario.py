@@ -1,7 +1,8 @@
 """Scenario files: a caller's steps and what must have come of the call.
 
 A step waits until `when` (a regular expression, case ignored) matches what was said to the caller since the step
-before, and then does its one deed. Money stands as decimal strings. A file that says anything unknown does not load.
+before, and then does its one deed. Each talk cycle is a line: `.` does not cross from one to the next. Money stands as
+decimal strings. A file that says anything unknown does not load.
 """
 
 from __future__ import annotations
