@@ -20,7 +20,7 @@ demo: $(READY)
 	@$(BIN)/payagent $(DEMO)
 
 test: lint
-	$(BIN)/python -m pytest --cov --cov-report=
+	$(BIN)/python -m pytest -n auto --cov --cov-report=
 	$(BIN)/coverage report --include='src/payagent/flow/*' --fail-under=100
 	$(BIN)/coverage report --fail-under=95
 
@@ -29,7 +29,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	test ! -f src/payagent/cli.py || $(BIN)/payagent diagram --check
+	$(BIN)/payagent diagram --check
 
 format: $(READY)
 	$(BIN)/ruff check --fix

@@ -18,6 +18,7 @@ from payagent.speech import Sentences, speaking_seconds
 PACKAGED = Sentences.load(None)
 EVERY_VALUE: dict[str, Value] = {
     "amount": Money(Decimal("600.00"), "USD"),
+    "least": Money(Decimal("1.00"), "USD"),
     "description": "the March visit",
     "count": 2,
     "code": "ch_3Pa",

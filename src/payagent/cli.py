@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from payagent.errors import PayagentError, SettingsError
+from payagent.errors import NoGraphviz, PayagentError, SettingsError
 
 if TYPE_CHECKING:
+    from payagent.flow.step import Step
+    from payagent.flow.table import Flow
     from payagent.journal.sqlite import SqliteJournal
     from payagent.rehearsal import RealModel
+
+T = TypeVar("T")
 
 main = typer.Typer(
     name="payagent",
@@ -41,7 +46,6 @@ def serve() -> None:
 
     try:
         settings = Settings.load()
-        wiring.database_path(settings)
         app = wiring.application(settings)
     except SettingsError as error:
         lines = "\n".join(f"  {problem}" for problem in error.problems)
@@ -49,6 +53,8 @@ def serve() -> None:
     except PayagentError as error:
         raise _fail(str(error)) from None
     logs.configure(settings.log_level, settings.log_format, settings.secrets)
+    # uvicorn shuts down in good order and then sends itself the signal again: the end that was asked for is no failure.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     uvicorn.run(
         app,
         host=settings.listen_address,
@@ -102,15 +108,15 @@ def _play(name: str, model: str, scale: float) -> int:
     try:
         chosen = scenarios.load(name)
     except (OSError, ValidationError, ValueError) as error:
-        raise _fail(str(error)) from None
+        raise _fail(f"{name}: {error}") from None
     console = Console()
-    directory = rehearsal.lab_directory()
-    _quiet_logs(directory)
-    console.print(f"[bold]{chosen.name}[/]: {chosen.description}\n", highlight=False)
     real = _real_model(model)
-    result = asyncio.run(
-        rehearsal.rehearse(chosen, directory=directory, scale=scale, observer=Show(console), real_model=real)
-    )
+    directory = rehearsal.lab_directory()
+    console.print(f"[bold]{chosen.name}[/]: {chosen.description}\n", highlight=False)
+    with _lab_log(directory):
+        result = asyncio.run(
+            rehearsal.rehearse(chosen, directory=directory, scale=scale, observer=Show(console), real_model=real)
+        )
     console.print()
     for charge in result.charges:
         console.print(
@@ -146,11 +152,10 @@ def _interact(pace: str, model: str, scale: float) -> int:
             "expect": Expectation(end="caller_hung_up"),
         }
     )
+    real = _real_model(model)
     directory = rehearsal.lab_directory()
-    _quiet_logs(directory)
     typer.echo("Type what the caller says. #4242424242424242# presses keys; /interrupt talks over; /hangup ends.")
     typer.echo("Try John Doe, born May 1st 1990.\n")
-    real = _real_model(model)
 
     async def talk() -> str:
         async with rehearsal.stage(
@@ -158,7 +163,9 @@ def _interact(pace: str, model: str, scale: float) -> int:
         ) as up:
             return await rehearsal.converse(up, _typed())
 
-    _print_trace_command(asyncio.run(talk()), directory / "interactive.db")
+    with _lab_log(directory):
+        call_sid = asyncio.run(talk())
+    _print_trace_command(call_sid, directory / "interactive.db")
     return 0
 
 
@@ -188,12 +195,17 @@ def _real_model(model: str) -> RealModel | None:
     )
 
 
-def _quiet_logs(directory: Path) -> None:
-    """The lab's log goes to a file: the terminal shows the call."""
+@contextmanager
+def _lab_log(directory: Path) -> Iterator[None]:
+    """The lab's log goes to a file, since the terminal shows the call; settings it cannot use end the command."""
     from payagent import logs
 
-    stream = (directory / "payagent.log").open("a", encoding="utf-8")
-    logs.configure("INFO", "json", (), stream)
+    with (directory / "payagent.log").open("a", encoding="utf-8") as stream:
+        logs.configure("INFO", "json", (), stream)
+        try:
+            yield
+        except SettingsError as error:
+            raise _fail(str(error)) from None
 
 
 def _print_trace_command(call_sid: str, database: Path) -> None:
@@ -224,59 +236,152 @@ DATABASE = Annotated[str, typer.Option("--database", envvar="DATABASE_URL", help
 
 
 @main.command()
-def trace(call_sid: str, database: DATABASE = "sqlite:///payagent.db") -> None:
+def trace(
+    call_sid: str,
+    svg: Annotated[bool, typer.Option("--svg", help="Draw the path over the diagram, and a time line")] = False,
+    html: Annotated[bool, typer.Option("--html", help="The same and every step, as a page of its own")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The steps as plain data")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file")] = None,
+    database: DATABASE = "sqlite:///payagent.db",
+) -> None:
     """Print a call's steps: who caused each, what it led to, and how long the call was in each state."""
-    from payagent.review.trace import report
+    from payagent.review import today, trace_page
 
-    async def read() -> list[str]:
+    asked: dict[trace_page.Form, bool] = {"svg": svg, "html": html, "json": json}
+    forms = [form for form in asked if asked[form]] or ["text"]
+    if len(forms) > 1:
+        raise _fail("Give one of --svg, --html and --json.")
+
+    async def read() -> list[Step]:
         async with _journal(database) as journal:
-            return report(await journal.steps(call_sid))
+            return await journal.steps(call_sid)
 
-    lines = asyncio.run(_told(read()))
-    if not lines:
+    steps = asyncio.run(_told(read()))
+    if not steps:
         raise _fail(f"There is no call {call_sid} in {database}; name another record with --database.", 1)
-    typer.echo("\n".join(lines))
+    try:
+        _put(trace_page.shown(steps, today.nearest(steps, today.tables()), forms[0]), output)
+    except (PayagentError, OSError) as error:
+        raise _fail(str(error), 1) from None
+
+
+def _put(text: str, output: Path | None) -> None:
+    if output:
+        output.write_text(f"{text}\n", "utf-8")
+    else:
+        typer.echo(text)
 
 
 @main.command()
 def verify(
     call_sid: Annotated[str, typer.Argument(help="One call; without it, --all")] = "",
     all_: Annotated[bool, typer.Option("--all", help="Every call and every seal")] = False,
+    flow: Annotated[bool, typer.Option("--flow", help="Walk the table whole and check every promise")] = False,
     database: DATABASE = "sqlite:///payagent.db",
 ) -> None:
-    """Check that the record is whole: nothing changed, removed, swapped or cut off. Needs the line's JOURNAL_KEY."""
-    if bool(call_sid) == all_:
-        raise _fail("Name one call, or give --all.")
+    """Check that the record is whole, and show what today's table would decide otherwise. Needs the line's JOURNAL_KEY.
 
-    async def check() -> list[str]:
+    Exit 1 if anything was changed, removed, swapped or cut off; a table that has changed since is no fault of a record.
+    """
+    if [bool(call_sid), all_, flow].count(True) != 1:
+        raise _fail("Name one call, or give --all or --flow.")
+    if flow:
+        raise typer.Exit(_prove())
+
+    async def check() -> tuple[list[str], list[str]]:
         async with _journal(database) as journal:
-            return await (journal.verify_all() if all_ else journal.verify(call_sid))
+            problems = await (journal.verify_all() if all_ else journal.verify(call_sid))
+            differences: list[str] = []
+            for sid in [call.call_sid for call in await journal.calls(sys.maxsize)] if all_ else [call_sid]:
+                try:
+                    differences += _redecided(await journal.steps(sid))
+                except PayagentError as error:
+                    problems.append(f"call {sid}: cannot be decided again: {error}")
+            return problems, differences
 
-    problems = asyncio.run(_told(check()))
+    problems, differences = asyncio.run(_told(check()))
     for problem in problems:
         typer.echo(problem, err=True)
-    typer.echo("The record is not whole." if problems else "The record is whole.")
+    for difference in differences:
+        typer.echo(difference)
+    otherwise = f"{len(differences)} step{'s' if len(differences) > 1 else ''} otherwise"
+    typer.echo(
+        f"The record is {'not ' if problems else ''}whole. "
+        f"Today's table decides {otherwise if differences else 'every step of it the same'}."
+    )
     raise typer.Exit(1 if problems else 0)
+
+
+def _redecided(steps: list[Step]) -> list[str]:
+    """What today's table, with the settings of this machine, would decide otherwise in this call."""
+    from payagent import wiring
+    from payagent.flow.limits import Limits
+    from payagent.review import today
+    from payagent.review.redecide import differences
+    from payagent.settings import Settings
+
+    try:
+        here = wiring.flow_of(Settings.load())
+        flows = today.tables(here.limits, here.routes, here.languages)
+    except SettingsError:  # a lab: it shortens its waits
+        flows = today.tables(Limits().scaled(today.wait_scale(steps)))
+    return [difference.words for difference in differences(steps, today.flow_of(steps, flows))]
 
 
 @main.command()
 def diagram(
     directory: Annotated[Path, typer.Argument(help="Where the diagrams are")] = Path("fsm_diagrams"),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if any is stale")] = False,
+    since: Annotated[str, typer.Option(help="Write nothing; tell what changed since a git revision or flow file")] = "",
 ) -> None:
-    """Draw the flow from the running table, for both paces and every profile."""
+    """Draw and describe the flow from the running table: pictures, dictionary, proofs, for both paces and profiles."""
+    from payagent.review import pack, releases
+    from payagent.review.evidence import marked_tests
+    from payagent.review.flow_file import as_data
+
+    flows, texts, tests = _flows(), _texts(), marked_tests(Path("tests"))
+    try:
+        if since:
+            changes = releases.since(since, directory, [as_data(flow, texts) for flow in flows])
+            typer.echo("\n".join(line for change in changes for line in change.lines()))
+            raise typer.Exit(1 if any(change.loosens for change in changes) else 0)
+        if check:
+            stale = pack.stale(directory, flows, texts, tests)
+            for name in stale:
+                typer.echo(f"stale: {name}; run: payagent diagram", err=True)
+            raise typer.Exit(1 if stale else 0)
+        for path in pack.write(directory, flows, texts, tests):
+            typer.echo(str(path))
+    except NoGraphviz as error:
+        raise _fail(f"{error} Everything but the pictures and the page is written.", 1) from None
+    except PayagentError as error:
+        raise _fail(str(error), 2) from None
+
+
+def _flows() -> list[Flow]:
     from payagent.flow.states import Pace, Profile
     from payagent.flow.table import build
-    from payagent.review import render
 
-    flows = [build(pace, profile) for pace in Pace for profile in Profile]
-    if check:
-        stale = render.stale(directory, flows)
-        for name in stale:
-            typer.echo(f"stale: {name}; run: payagent diagram", err=True)
-        raise typer.Exit(1 if stale else 0)
-    for path in render.write(directory, flows):
-        typer.echo(str(path))
+    return [build(pace, profile) for pace in Pace for profile in Profile]
+
+
+def _texts() -> Mapping[str, Mapping[str, str]]:
+    from payagent.speech import Sentences
+
+    return Sentences.load(None).texts
+
+
+def _prove() -> int:
+    """Walk every table and print what was checked; the exit status."""
+    from payagent.review.walk import told, walk
+
+    broken = 0
+    for flow in _flows():
+        walked = walk(flow)
+        broken += len(walked.broken) + len(walked.stuck)
+        typer.echo("\n".join(told(flow, walked)) + "\n")
+    typer.echo(f"{broken} promises are broken." if broken else "Every promise holds in every table.")
+    return 1 if broken else 0
 
 
 @asynccontextmanager
@@ -285,10 +390,7 @@ async def _journal(database: str) -> AsyncIterator[SqliteJournal]:
     from payagent import wiring
     from payagent.journal.sqlite import SqliteJournal
 
-    path = Path(database.removeprefix("sqlite:///"))
-    if not path.is_file():
-        raise SettingsError([f"there is no record at {database}"])
-    journal = SqliteJournal(path, wiring.journal_key_here())
+    journal = SqliteJournal(wiring.record_at(database), wiring.journal_key_here())
     await journal.open()
     try:
         yield journal
@@ -296,7 +398,7 @@ async def _journal(database: str) -> AsyncIterator[SqliteJournal]:
         await journal.close()
 
 
-async def _told(work: Awaitable[list[str]]) -> list[str]:
+async def _told(work: Awaitable[T]) -> T:
     """Wait for the work; what goes wrong ends the command in words."""
     try:
         return await work

@@ -14,6 +14,8 @@ PayagentError
 ├── AccountsFailed     the world's: the book of accounts cannot be reached
 ├── JournalFailed      the world's: a record could not be written or read
 │   └── JournalConflict   somebody else wrote this call's next step first
+├── NoGraphviz         the world's: no Graphviz is installed to draw a picture with
+├── DrawingFailed      the world's: Graphviz could not draw a picture
 └── UnknownCall        theirs: a call that is not on the record
 """
 
@@ -90,6 +92,20 @@ class JournalFailed(PayagentError):
 
 class JournalConflict(JournalFailed):
     """Somebody else wrote this call's next step first."""
+
+
+class NoGraphviz(PayagentError):
+    """No Graphviz is installed, so no picture can be drawn; the text says how to get one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Graphviz is needed to draw SVG and PNG, and none was found: apt install graphviz, brew install graphviz,"
+            " or pip install pygraphviz."
+        )
+
+
+class DrawingFailed(PayagentError):
+    """Graphviz could not draw a DOT text."""
 
 
 class UnknownCall(PayagentError):

@@ -1,8 +1,9 @@
 """Hands each durable order to the hand that can do it, and says what came of it.
 
-A hand never raises into the loop: what goes wrong comes back as an event. Orders are claimed before they are sent and
-done when their event is on the record; one that was claimed and never done is repeated under the same key, except
-`CompletePay`: whether that went out can no longer be known, so it is not sent again.
+A hand never raises into the loop: what goes wrong comes back as an event, or leaves the order open for a later try.
+Orders are claimed before they are sent and done when their event is on the record; one that was claimed and never done
+is repeated under the same key, except `CompletePay`: whether that went out can no longer be known, so it is not sent
+again.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ CLAIM = timedelta(seconds=30)
 """Longer than any order takes with all its retries; after it another worker may take the order."""
 
 HTTP_NOT_LOOKED_AT = frozenset({0, 401, 403, 429})
+NOT_SENT = TwilioRefused(0, 0, "not sent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +52,30 @@ class Performer:
         self._now = now
 
     async def perform(
-        self, key: str, order: do.DurableOrder, caller: Caller, *, claimed_before: bool = False
+        self, key: str, order: do.DurableOrder, caller: Caller, *, claimed_before: bool = False, wanted: bool = True
     ) -> ev.OrderAnswer | None:
-        """Do the order and give its answer; None when another worker has it, or it has to be tried again later."""
+        """Do the order and give its answer; None when another worker has it, or it has to be tried again later.
+
+        `wanted` is False for a charge or a capture that the call has moved on from: it is given up, unsent.
+        """
         try:
             now = self._now()
             if not await self._journal.claim(key, self._worker, now + CLAIM, now):
                 return None
+            if claimed_before and isinstance(order, do.CompletePay):
+                return ev.CompleteUnanswered(key)
+            return await self._do(key, order, caller, wanted=wanted)
         except JournalFailed:
             _log.warning("order could not be claimed", order=key)
-            return None
-        if claimed_before and isinstance(order, do.CompletePay):
-            return ev.CompleteUnanswered(key)
+        except Exception:  # a fault of ours: whether it was done is open, as after a crash
+            _log.critical("an order broke off", order=key, kind=type(order).__name__, exc_info=True)
+        return None
+
+    async def _do(self, key: str, order: do.DurableOrder, caller: Caller, *, wanted: bool) -> ev.OrderAnswer | None:
         match order:
+            case do.Capture() | do.CompletePay() if not wanted:
+                _log.warning("order given up", order=key, kind=type(order).__name__)
+                return _refused(key, order, NOT_SENT)
             case do.OpenPay() | do.Capture() | do.CompletePay() | do.CancelPay():
                 return await self._pay(key, order, caller.call_sid)
             case do.LookUpIdentity():
@@ -146,7 +159,7 @@ class Performer:
             return _refused(key, order, refused)
         except NeverSent:  # surely nothing was done, whatever the order was
             _log.warning("Twilio cannot be reached", order=key, kind=type(order).__name__)
-            return _refused(key, order, TwilioRefused(0, 0, "not sent"))
+            return _refused(key, order, NOT_SENT)
         except TwilioUnanswered as unanswered:
             _log.warning("Twilio did not answer", order=key, kind=type(order).__name__, error=str(unanswered))
             return _unanswered(key, order)

@@ -1,6 +1,7 @@
 """The loop of one live call: one mailbox, one event at a time; decide, record, apply, perform.
 
-* The journal's order is the order. If a step cannot be recorded, nothing moved and nothing is done.
+* The journal's order is the order. If a step cannot be recorded, nothing moved and nothing is done. Once it is
+  recorded it has happened, whatever becomes of its orders.
 * Orders for the mouth belong to the relay that is connected now; without one they die. Durable orders are carried out
   outside the mailbox and come back as events.
 * At most one model turn runs. It is cut as soon as the call says that it is no longer the current one; what had been
@@ -12,14 +13,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol
 
 import structlog
 
-from payagent.errors import JournalConflict, JournalFailed, ModelFailed
+from payagent.errors import JournalConflict, JournalFailed
 from payagent.flow import effects as do
 from payagent.flow import events as ev
 from payagent.flow.call import Call
@@ -30,15 +30,16 @@ from payagent.flow.states import FINAL, State
 from payagent.flow.step import Step
 from payagent.flow.tools import schema
 from payagent.journal.protocol import Journal
-from payagent.llm import Finished, Model, Tool, Words
+from payagent.llm import Model
+from payagent.mailbox import Letter, Mailbox
 from payagent.performer import Caller, Performer
 from payagent.phone.mouth import Mouth
 from payagent.phone.redaction import CardScanner
 from payagent.speech import Sentences
+from payagent.turn import Turn
 
 _log = structlog.get_logger("payagent.session")
 
-DURABLE = get_args(do.DurableOrder)
 WRITING_RACES = 20
 """So often another worker may be faster before an event is given up."""
 
@@ -63,30 +64,6 @@ class Desk:
     watchers: list[Watcher]
 
 
-@dataclass(slots=True)
-class _Turn:
-    """The model turn that runs: its task, and the words that were sent and are not yet on the record."""
-
-    key: str
-    task: asyncio.Task[None] | None = None
-    words: str = ""
-
-
-@dataclass(slots=True)
-class _Letter:
-    event: ev.Event
-    answer: asyncio.Future[Step | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-    def reply(self, step: Step | None) -> None:
-        if not self.answer.done():
-            self.answer.set_result(step)
-
-    def fail(self, error: Exception) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
-            self.answer.exception()  # seen here: not every poster waits for its answer
-
-
 class Session:
     """One live call. `post` is the only way in."""
 
@@ -98,24 +75,23 @@ class Session:
         self._talk = Talk()
         self._caller_id = ""
         self._mouth: Mouth | None = None
-        self._turn: _Turn | None = None
-        self._letters: asyncio.Queue[_Letter] = asyncio.Queue()
+        self._turn: Turn | None = None
+        self._floor = asyncio.Lock()
+        self._letters = Mailbox()
         self._alarm: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         for step in steps:
             self._take(step)
         self._set_alarm()
-        self._loop = self._start(self._run())
+        self._start(self._run())
 
     async def post(self, event: ev.Event) -> Step | None:
         """Have the call take in an event; returns once its step is on the record (None: not worth a record).
 
         Raises:
-            JournalFailed: it could not be recorded, so it has not happened.
+            JournalFailed: it could not be recorded, so it has not happened; or this session is closed.
         """
-        letter = _Letter(event)
-        self._letters.put_nowait(letter)
-        return await letter.answer
+        return await self._letters.put(event).answer()
 
     @property
     def keys_are_card_data(self) -> bool:
@@ -125,13 +101,13 @@ class Session:
     @property
     def idle(self) -> bool:
         """Whether nothing is left to do here: the call is over, nobody is connected, no order is under way."""
-        return self.call.state in FINAL and self._mouth is None and len(self._tasks) == 1 and self._letters.empty()
+        at_work = self._floor.locked() or not self._letters.empty or len(self._tasks) > 1
+        return self.call.state in FINAL and self._mouth is None and not at_work
 
     async def connect(self, mouth: Mouth, greeting: str) -> None:
         """A relay is up and owns the mouth from here on; on the call's first relay Twilio speaks the greeting."""
         first = not self.call.facts.relay
-        if self._mouth is not None:
-            self._cut_turn()
+        if self._mouth:
             self._mouth.close()
         self._mouth = mouth
         await self.post(ev.RelayConnected(mouth.session))
@@ -142,7 +118,6 @@ class Session:
         """That relay's socket is closed."""
         mouth.close()
         if self._mouth is mouth:
-            self._cut_turn()
             self._mouth = None
         await self.post(ev.RelayLost(mouth.session))
 
@@ -160,50 +135,68 @@ class Session:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._letters.close()
 
     # The loop
 
     async def _run(self) -> None:
         structlog.contextvars.bind_contextvars(call_sid=self.call.call_sid)
         while True:
-            letter = await self._letters.get()
-            try:
-                letter.reply(await self._handle(letter.event))
-            except JournalFailed as error:
-                _log.error("an event could not be recorded", trigger=ev.trigger_of(letter.event), error=str(error))
-                letter.fail(error)
-            except Exception as error:  # a fault of ours in one event must not silence the rest of the call
-                _log.critical("an event could not be handled", trigger=ev.trigger_of(letter.event), exc_info=True)
-                letter.fail(error)
+            letter = await self._letters.take()
+            async with self._floor:
+                await self._handle(letter)
 
-    async def _handle(self, event: ev.Event) -> Step | None:
-        """Decide, record, apply, perform; first of all, put on record what a running turn has said."""
-        if self._turn and self._turn.words:
-            words, self._turn.words = self._turn.words, ""
-            await self._record(ev.AgentSpoke(self._turn.key, words))
-        step = await self._record(event)
-        if step:
-            await self._perform(step)
-        return step
+    async def _handle(self, letter: Letter) -> None:
+        """Decide, record, apply, answer the poster, perform. A fault of ours in one event does not silence the rest."""
+        trigger = ev.trigger_of(letter.event)
+        try:
+            step = await self._take_in(letter.event)
+            letter.reply(step)
+            if step:
+                await self._perform(step)
+        except JournalFailed as error:
+            _log.error("an event could not be recorded", trigger=trigger, error=str(error))
+            letter.fail(error)
+        except Exception:
+            _log.critical("an event could not be handled", trigger=trigger, exc_info=True)
+        finally:  # unanswered after a fault, and when this loop is cancelled
+            letter.fail(JournalFailed(f"{trigger} was not taken in"))
+
+    async def _take_in(self, event: ev.Event) -> Step | None:
+        """The event's step; first of all, put on record what a running turn has said."""
+        turn = self._turn
+        if turn and turn.words:
+            await self._record(ev.AgentSpoke(turn.key, turn.words))
+            turn.words = ""
+        return await self._record(event)
 
     async def _record(self, event: ev.Event) -> Step | None:
         """The event's step, on the record and applied; when another worker was faster, decided anew."""
-        call, journal = self.call, self._desk.journal
         for _ in range(WRITING_RACES):
-            step = call.decide(event, self._desk.now())
+            if isinstance(event, ev.CallStarted) and self.call.seq:  # Twilio delivers a webhook twice at times
+                return None
+            step = self.call.decide(event, self._desk.now())
             if step is None:
                 return None
             try:
-                await journal.append(step, getattr(event, "order", ""))
+                await self._desk.journal.append(step, getattr(event, "order", ""))
             except JournalConflict:
-                for missed in await journal.steps(call.call_sid, after=call.seq):
-                    self._take(missed)
+                await self._catch_up()
                 continue
             self._take(step)
-            self._show(step)
             self._set_alarm()
+            self._show(step)
             return step
-        raise JournalFailed(f"step {call.seq + 1} of {call.call_sid} was written by others again and again")
+        raise JournalFailed(f"step {self.call.seq + 1} of {self.call.call_sid} was written by others again and again")
+
+    async def _catch_up(self) -> None:
+        """Take in the steps that another worker has recorded; what they order is that worker's to do."""
+        owner = self.call.facts.relay
+        for missed in await self._desk.journal.steps(self.call.call_sid, after=self.call.seq):
+            self._take(missed)
+        if self._mouth and self._mouth.session == owner and self.call.facts.relay not in (owner, ""):
+            self._mouth.close()  # the newest relay, there, owns the mouth
+        self._set_alarm()
 
     def _take(self, step: Step) -> None:
         """Apply a recorded step."""
@@ -234,23 +227,19 @@ class Session:
     # Orders
 
     async def _perform(self, step: Step) -> None:
-        spoken: list[str] = []
-        durable: list[tuple[str, do.DurableOrder]] = []
-        turn = ""
-        for n, order in enumerate(step.orders):
-            key = do.order_key(step.call_sid, step.seq, n)
-            if isinstance(order, DURABLE):
-                durable.append((key, order))
-            elif isinstance(order, do.Think):
-                turn = key
-            else:
-                spoken += self._speak(order)
-        if durable:
+        """Start the durable orders, say and record the sentences; last let the model think, who then knows them."""
+        orders = [(do.order_key(step.call_sid, step.seq, n), order) for n, order in enumerate(step.orders)]
+        if durable := [(key, order) for key, order in orders if isinstance(order, do.DurableOrder)]:
             self._start(self._carry_out(durable))
+        spoken = [text for _, order in orders for text in self._speak(order)]
         if spoken:
-            await self._record(ev.AgentSpoke(do.order_key(step.call_sid, step.seq, 0), " ".join(spoken)))
-        if turn:  # last, so that the model knows what was just said
-            self._think(turn)
+            try:
+                await self._record(ev.AgentSpoke(do.order_key(step.call_sid, step.seq, 0), " ".join(spoken)))
+            except JournalFailed as error:  # it was said all the same
+                _log.error("what was said could not be recorded", error=str(error))
+        for key, order in orders:
+            if isinstance(order, do.Think):
+                self._think(key)
 
     def _speak(self, order: do.Order) -> list[str]:
         """Carry out an order for the mouth; the words that were sent. Without a relay it dies."""
@@ -273,17 +262,30 @@ class Session:
         """What a person who takes this call has to know."""
         return card(self.call, self.left)
 
-    async def _carry_out(self, orders: list[tuple[str, do.DurableOrder]]) -> None:
-        """Durable orders of one step, one after the other."""
-        for key, order in orders:
-            await self.carry_out(key, order)
+    def take_up(self, key: str, order: do.DurableOrder, *, claimed_before: bool) -> None:
+        """Begin to carry out a durable order that was left lying."""
+        self._start(self._carry_out([(key, order)], claimed_before=claimed_before))
 
-    async def carry_out(self, key: str, order: do.DurableOrder, *, claimed_before: bool = False) -> None:
-        """Do one durable order and take its answer in."""
+    async def _carry_out(self, orders: list[tuple[str, do.DurableOrder]], *, claimed_before: bool = False) -> None:
+        """Do durable orders, one after the other, and take their answers in."""
         caller = Caller(self.call.call_sid, self._caller_id)
-        answer = await self._desk.performer.perform(key, order, caller, claimed_before=claimed_before)
-        if answer:
-            await self._try_post(answer)
+        for key, order in orders:
+            wanted = self._is_wanted(key, order)
+            answer = await self._desk.performer.perform(
+                key, order, caller, claimed_before=claimed_before, wanted=wanted
+            )
+            if answer:
+                await self._try_post(answer)
+
+    def _is_wanted(self, key: str, order: do.DurableOrder) -> bool:
+        """Whether the call still waits for a charge, and a capture is still the latest: it may have been left lying."""
+        match order:
+            case do.CompletePay():
+                return self.call.state is State.PROCESSING_PAYMENT and self.call.facts.awaits("CompletePay", key)
+            case do.Capture():
+                return self.call.facts.awaits("Capture", key)
+            case _:
+                return True
 
     async def _try_post(self, event: ev.Event) -> None:
         """Post; an answer that cannot be recorded is lost, and its order stays open for the sweep."""
@@ -295,41 +297,17 @@ class Session:
     # The model's turn
 
     def _think(self, key: str) -> None:
-        if self._mouth is None or self._mouth.closed:
+        """Start a turn; without a relay it dies, as it does when the call has gone on meanwhile."""
+        mouth, facts = self._mouth, self.call.facts
+        if mouth is None or mouth.closed or facts.turn != key:
             return
-        turn = _Turn(key)
-        self._turn = turn
-        turn.task = self._start(self._converse(turn, self._mouth))
+        messages = self._talk.messages(self.call.state, facts.language, self._known())
+        tools = [schema(name) for name in self.call.offered(self._desk.now())]
+        self._turn = Turn(key, mouth, self._floor)
+        self._turn.task = self._start(self._converse(self._turn, messages, tools))
 
-    async def _converse(self, turn: _Turn, mouth: Mouth) -> None:
-        """One model turn: words leave as they come, tools are posted, the end is posted."""
-        call = self.call
-        now = self._desk.now()
-        messages = self._talk.messages(call.state, call.facts.language, self._known())
-        tools = [schema(name) for name in call.offered(now)]
-        called = spoke = False
-        try:
-            async with aclosing(self._desk.model.turn(messages, tools)) as pieces:
-                async for piece in pieces:
-                    match piece:
-                        case Words(text=text):
-                            spoke = True
-                            turn.words += text
-                            mouth.token(text)
-                        case Tool(call_id=call_id, name=name, arguments=arguments):
-                            called = True
-                            mouth.close_cycle()
-                            await asyncio.shield(self._try_post(ev.ToolCalled(turn.key, call_id, name, arguments)))
-                        case Finished(reason=reason):
-                            if not called and not spoke:  # `content_filter`, `length`: the caller heard nothing
-                                raise ModelFailed(reason)
-                            mouth.close_cycle()
-                            if not called:
-                                await self._try_post(ev.TurnEnded(turn.key, reason))
-        except ModelFailed as failed:
-            mouth.close_cycle()
-            _log.warning("the model failed", reason=failed.reason)
-            await self._try_post(ev.ModelFailed(turn.key, failed.reason))
+    async def _converse(self, turn: Turn, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> None:
+        await self._try_post(await turn.run(self._desk.model, messages, tools))
 
     def _known(self) -> str:
         """Facts the model may use in talking; all of them were told to the caller by fixed sentences."""
@@ -339,11 +317,9 @@ class Session:
         return f"The bill told: {bill.description}, {bill.owed} owed."
 
     def _cut_turn(self) -> None:
-        """End the running turn: its stream is closed, its talk cycle too; a tool it already called stays called."""
+        """End the running turn: its stream and its talk cycle are closed."""
         turn, self._turn = self._turn, None
-        if turn is None:
-            return
-        if turn.task:
+        if turn and turn.task:
             turn.task.cancel()
         if self._mouth:
             self._mouth.close_cycle()
@@ -354,15 +330,11 @@ class Session:
         """Wake up for the first timer that is due."""
         if self._alarm:
             self._alarm.cancel()
-        self._alarm = None
-        if not self.call.timers:
-            return
-        first = min(self.call.timers, key=lambda timer: timer.due)
-        wait = max(0.0, (first.due - self._desk.now()).total_seconds())
-        loop = asyncio.get_running_loop()
-        self._alarm = loop.call_later(
-            wait, lambda: self._letters.put_nowait(_Letter(ev.TimeUp(first.name, first.armed)))
-        )
+        if self.call.timers:
+            first = min(self.call.timers, key=lambda timer: timer.due)
+            wait = max(0.0, (first.due - self._desk.now()).total_seconds())
+            time_up = ev.TimeUp(first.name, first.armed)
+            self._alarm = asyncio.get_running_loop().call_later(wait, self._letters.put, time_up)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

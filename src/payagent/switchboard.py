@@ -7,6 +7,8 @@ are both gone still comes to a true end.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 
 import structlog
@@ -15,6 +17,7 @@ from payagent.errors import JournalFailed, UnknownCall
 from payagent.flow import events as ev
 from payagent.flow.call import Call
 from payagent.flow.machine import Engine
+from payagent.flow.step import Step
 from payagent.flow.table import Flow
 from payagent.session import Desk, Session
 
@@ -44,9 +47,12 @@ class Switchboard:
         """
         session = await self._find(call_sid)
         if session is None:
-            session = self._sessions.setdefault(call_sid, self._session(call_sid))
-        if session.call.seq == 0:
+            session = self._sessions[call_sid] = self._session(call_sid, [])
+        try:
             await session.post(ev.CallStarted(caller, caller_id))
+        except JournalFailed:
+            await self._let_go(call_sid, session)
+            raise
         return session
 
     async def get(self, call_sid: str) -> Session:
@@ -65,15 +71,23 @@ class Switchboard:
         if call_sid in self._sessions:
             return self._sessions[call_sid]
         async with self._opening:  # two callbacks at once bring a call back once
-            if call_sid not in self._sessions:
-                steps = await self._desk.journal.steps(call_sid)
-                if not steps:
-                    return None
-                self._sessions[call_sid] = Session(Call(self.flow, call_sid, self._engine), self._desk, steps)
-        return self._sessions[call_sid]
+            session = self._sessions.get(call_sid)
+            if session is None and (steps := await self._desk.journal.steps(call_sid)):
+                session = self._sessions[call_sid] = self._session(call_sid, steps)
+            return session
 
-    def _session(self, call_sid: str) -> Session:
-        return Session(Call(self.flow, call_sid, self._engine), self._desk)
+    def _session(self, call_sid: str, steps: Sequence[Step]) -> Session:
+        return Session(Call(self.flow, call_sid, self._engine), self._desk, steps)
+
+    async def _let_go(self, call_sid: str, session: Session) -> None:
+        if self._sessions.get(call_sid) is session:
+            del self._sessions[call_sid]
+        await session.close()
+
+    @property
+    def live(self) -> int:
+        """How many calls have a session here."""
+        return len(self._sessions)
 
     def sweep_on(self) -> None:
         """Begin to sweep, and go on until `close`."""
@@ -90,23 +104,33 @@ class Switchboard:
 
     async def _sweep_for_ever(self) -> None:
         while True:
-            try:
+            with _surviving("the sweep broke off"):
                 await self.sweep()
-            except JournalFailed as error:
-                _log.error("the sweep could not read the record", error=str(error))
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self) -> None:
         """Once: post waits that are over, take up orders left lying, let go of calls that are done."""
         late = self._desk.now() - GRACE
         for call_sid, timer in await self._desk.journal.due(late):
-            session = await self.get(call_sid)
-            await session.post(ev.TimeUp(timer.name, timer.armed))
+            with _surviving("a wait that is over could not be swept", call_sid):
+                session = await self.get(call_sid)
+                await session.post(ev.TimeUp(timer.name, timer.armed))
         for order in await self._desk.journal.open_orders(self._desk.now()):
             if order.ordered_at <= late:
-                session = await self.get(order.call_sid)
-                await session.carry_out(order.key, order.order, claimed_before=order.claimed_before)
+                with _surviving("an order left lying could not be taken up", order.call_sid):
+                    session = await self.get(order.call_sid)
+                    session.take_up(order.key, order.order, claimed_before=order.claimed_before)
         for call_sid, session in list(self._sessions.items()):
             if session.idle:
-                del self._sessions[call_sid]
-                await session.close()
+                await self._let_go(call_sid, session)
+
+
+@contextmanager
+def _surviving(what: str, call_sid: str = "") -> Iterator[None]:
+    """One call that cannot be read or handled does not keep the sweep from the others."""
+    try:
+        yield
+    except JournalFailed as error:
+        _log.error(what, call_sid=call_sid, error=str(error))
+    except Exception:
+        _log.critical(what, call_sid=call_sid, exc_info=True)

@@ -8,10 +8,13 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from starlette.applications import Starlette
 
 from payagent.accounts.demo import load_demo
@@ -25,14 +28,13 @@ from payagent.performer import Performer
 from payagent.phone.http import open_http
 from payagent.phone.payments import PaymentOptions, Payments
 from payagent.phone.signatures import Signatures
-from payagent.phone.twiml import RelayLanguage, RelaySettings
+from payagent.phone.twiml import RelaySettings
 from payagent.session import Desk, Watcher
 from payagent.settings import Settings
 from payagent.speech import Sentences
 from payagent.switchboard import Switchboard
 from payagent.web import app
 from payagent.web.desk import FrontDesk
-
 
 LAB_KEY = "a rehearsal's record is not secret"
 """Key of the records that rehearsals leave, so that `verify` works on them too."""
@@ -99,27 +101,34 @@ def model_of(settings: Settings) -> Model:
 
 
 def application(settings: Settings, watchers: Sequence[Watcher] = ()) -> Starlette:
-    """The production app. Everything shared is opened when it starts and closed when it stops."""
+    """The production app. Everything shared is opened when it starts and closed when it stops.
+
+    Raises:
+        SettingsError: a setting asks for what there is not.
+        SpeechError: a sentence is missing, or names a value it is not given.
+    """
+    path = database_path(settings)
+    flow = flow_of(settings)
+    relay = relay_of(settings)
+    sentences = Sentences.load(settings.sentences_dir, tuple(settings.voices))
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[FrontDesk]:
-        path = database_path(settings)
         journal = SqliteJournal(path, settings.journal_secret)
         accounts = SqlAccounts(path, settings.identity_failures_per_day, settings.declined_cards_per_day)
         model = model_of(settings)
-        sentences = Sentences.load(settings.sentences_dir, tuple(settings.voices))
         async with open_http(settings.twilio_api_base_url) as http:
-            await journal.open()
-            await accounts.open()
-            if settings.wants_demo_accounts:
-                await load_demo(accounts)
             worker = f"{os.getpid()}-{secrets.token_hex(4)}"
             performer = Performer(journal, accounts, payments_of(settings, http), worker, utc_now)
             desk = Desk(journal, performer, model, sentences, _locales(settings), utc_now, list(watchers))
-            switchboard = Switchboard(flow_of(settings), desk)
-            switchboard.sweep_on()
+            switchboard = Switchboard(flow, desk)
             try:
-                yield _front_desk(settings, switchboard, journal, sentences)
+                await journal.open()
+                await accounts.open()
+                if settings.wants_demo_accounts:
+                    await load_demo(accounts)
+                switchboard.sweep_on()
+                yield _front_desk(settings, switchboard, journal, sentences, relay)
             finally:
                 await switchboard.close()
                 await model.close()
@@ -134,14 +143,14 @@ def _locales(settings: Settings) -> dict[str, str]:
 
 
 def _front_desk(
-    settings: Settings, switchboard: Switchboard, journal: SqliteJournal, sentences: Sentences
+    settings: Settings, switchboard: Switchboard, journal: SqliteJournal, sentences: Sentences, relay: RelaySettings
 ) -> FrontDesk:
     return FrontDesk(
         switchboard=switchboard,
         journal=journal,
         signatures=Signatures(settings.auth_tokens),
         sentences=sentences,
-        relay=relay_of(settings),
+        relay=relay,
         locales=_locales(settings),
         public_url=settings.public_url,
         relay_url=settings.relay_url,
@@ -157,20 +166,31 @@ def _front_desk(
 
 
 def relay_of(settings: Settings) -> RelaySettings:
-    """How the relay speaks and listens."""
-    languages = tuple(
-        RelayLanguage.model_validate(
-            {
-                "code": voice.code,
-                "tts_provider": voice.tts_provider,
-                "voice": voice.voice,
-                "transcription_provider": voice.transcription_provider,
-                "speech_model": voice.speech_model,
-            }
-        )
-        for voice in settings.voices.values()
-    )
-    return RelaySettings(languages=languages, dtmf_detection=bool(settings.language_keys))
+    """How the relay speaks and listens.
+
+    Raises:
+        SettingsError: voices that Twilio would not take; a wrong pair would cost every call (64101, 64106).
+    """
+    spoken = list(settings.voices)
+    voices = [asdict(settings.voices[language]) for language in spoken]
+    try:
+        return RelaySettings.model_validate({"languages": voices, "dtmf_detection": bool(settings.language_keys)})
+    except ValidationError as error:
+        # That none is left once the wrong ones are out says nothing new.
+        found = [each for each in error.errors() if each["loc"] != ("languages",)]
+        raise SettingsError([_voice_problem(spoken, each) for each in found]) from None
+
+
+def _voice_problem(spoken: list[str], found: ErrorDetails) -> str:
+    """The setting that is wrong, and how."""
+    match found["loc"]:
+        case ("languages", int(n), str(field)):
+            setting = f"{spoken[n]}_{'language' if field == 'code' else field}"
+        case ("languages", int(n)):
+            setting = f"{spoken[n]}_speech_model"
+        case _:
+            setting = f"{spoken[-1]}_language"
+    return f"{setting.upper()}: {found['msg'].removeprefix('Value error, ')}"
 
 
 def probes_of(settings: Settings) -> Probes:
@@ -203,6 +223,18 @@ def probes_of(settings: Settings) -> Probes:
             return (await http.post(url, data=form, headers=headers)).status_code
 
     return Probes(database, twilio, model, post)
+
+
+def record_at(database_url: str) -> Path:
+    """The SQLite file of a record that exists.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    path = Path(database_url.removeprefix("sqlite:///"))
+    if not path.is_file():
+        raise SettingsError([f"there is no record at {database_url}"])
+    return path
 
 
 def journal_key_here() -> bytes:

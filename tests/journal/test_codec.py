@@ -18,8 +18,8 @@ from payagent.flow import events as ev
 from payagent.flow.money import Money
 from payagent.flow.states import State
 from payagent.flow.step import Step, Timer
+from payagent.flow.tools import ARGUMENTS_LENGTH
 from payagent.journal.codec import (
-    ARGUMENTS_LENGTH,
     RECORDED,
     SPOKEN,
     Entry,

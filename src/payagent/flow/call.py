@@ -7,14 +7,14 @@ steps: `replay` gives the same call again, without asking a guard.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import get_args
 
 from payagent.errors import IllegalMove
 from payagent.flow import effects as do
 from payagent.flow import events as ev
-from payagent.flow.facts import Facts, Pay, entered, is_late, learn, ordered
+from payagent.flow.facts import Facts, replace
+from payagent.flow.fold import entered, is_late, learn, ordered
 from payagent.flow.guards import KEY_RECORDED_EVERY
 from payagent.flow.machine import Engine
 from payagent.flow.orders import say_where_we_are
@@ -186,24 +186,26 @@ class Call:
             return LATE_ANSWER
         if not isinstance(event, _REPORTS):
             return ev.trigger_of(event)
-        if event.session == facts.payment.session:
-            return ev.trigger_of(event)
-        if facts.pay is Pay.OPENING and not facts.payment.session:
-            return ev.trigger_of(event) if isinstance(event, _ENDS) else "payment_session_started"
+        if facts.is_ours(event.session):
+            first_word = not facts.payment.session and not isinstance(event, _ENDS)
+            return "payment_session_started" if first_word else ev.trigger_of(event)
         if isinstance(event, ev.PaymentSucceeded):
             return ev.EARLIER_PAYMENT_SUCCEEDED
         return "payment_session_started" if isinstance(event, ev.PaymentSessionStarted) else ev.OTHER_SESSION_REPORTED
 
     def _is_noise(self, event: ev.Event, at: datetime) -> bool:
         facts = self.facts
+        if isinstance(event, _REPORTS) and event.digest and event.digest in facts.seen:
+            return True
         match event:
             case ev.TimeUp(timer=name, armed=armed):
                 return not any(t.name == name and t.armed == armed for t in self.timers)
             case ev.TurnEnded(turn=turn) | ev.ModelFailed(turn=turn):
                 return turn != facts.turn
             case ev.KeyPressed(field=field) if field == facts.capturing and facts.key_at:
-                return at - facts.key_at < KEY_RECORDED_EVERY
-        return isinstance(event, _REPORTS) and bool(event.digest) and event.digest in facts.seen
+                # After a time-out each one counts: the new capture waits until the keys are quiet.
+                return not facts.key_lost_at and at - facts.key_at < KEY_RECORDED_EVERY
+        return False
 
 
 def _arguments(event: ev.Event) -> Arguments | None:

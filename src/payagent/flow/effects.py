@@ -47,9 +47,10 @@ class ConnectRelay:
 
 @dataclass(frozen=True, slots=True)
 class RouteCall:
-    """TwiML: pass the call on by `queue` (a TaskRouter workflow) or `dial` (a number)."""
+    """TwiML: say sentence `sentence` (if any), then pass the call on by `queue` (a workflow) or `dial` (a number)."""
 
     route: str
+    sentence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -503,8 +503,10 @@ def trigger_of(event: Event) -> str:
         case TimeUp(timer=timer):
             return timer
         case _:
-            return snake(type(event).__name__)
+            return _TRIGGERS[type(event)]
 
+
+_TRIGGERS: dict[type[Event], str] = {kind: snake(kind.__name__) for kind in get_args(Event)}
 
 EARLIER_PAYMENT_SUCCEEDED = "earlier_payment_succeeded"
 OTHER_SESSION_REPORTED = "other_session_reported"

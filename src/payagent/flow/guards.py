@@ -21,6 +21,10 @@ DECLINE_RESULTS = frozenset({"payment-connector-error", "validation-error", "too
 DECLINE_CODES = frozenset({64008, 64012, 64022})
 SESSION_GONE_CODES = frozenset({404, 20404, 20409, 21220})
 PROVIDER_UNAVAILABLE = 64002
+SET_UP_WRONGLY = frozenset(
+    # connector's configuration, name, abilities, authorisation, currency, method, parameters, approval; credentials
+    {64001, 64004, 64005, 64006, 64007, 64009, 64011, 64013, 64014, 64015, 64016, 64017, 64020, 64024, 20003, 401, 403}
+)
 FIELDS_MISSING = 64019
 
 
@@ -134,10 +138,10 @@ def start_tries_left(v: View) -> bool:
     return v.now.start_failures < v.limits.start_failures
 
 
-@guard("the bill is being held")
-def holding(v: View) -> bool:
-    """The hold is ordered, and not yet answered."""
-    return v.was.pay is Pay.HOLDING
+@guard("the refusal may pass")
+def refusal_may_pass(v: View) -> bool:
+    """Not one that says the line is set up wrongly: trying again would only cost the caller's time."""
+    return not (isinstance(v.event, ev.PayNotOpened) and v.event.code in SET_UP_WRONGLY)
 
 
 @guard("a payment session is still being opened or closed")
@@ -303,6 +307,12 @@ def resolved_paid(v: View) -> bool:
 def caller_gone(v: View) -> bool:
     """Hung up, or the line was lost for good."""
     return v.now.line is Line.GONE
+
+
+@guard("the caller is not known to be gone")
+def caller_not_gone(v: View) -> bool:
+    """A lost relay may come back."""
+    return v.now.line is not Line.GONE
 
 
 @guard("the caller is on the line")

@@ -3,8 +3,8 @@
 One shared machine per table, fired as `events[trigger].trigger(scratch)` on an object that has nothing but a state and
 a view: 12 microseconds a move, and the call itself is not touched. Traps of the library (0.9.3) that this module knows:
 `auto_transitions` would add a jump to every state, `*` would let final states out, a guard's no returns False while an
-illegal trigger raises `MachineError` and an unknown one is missing from `events`. These three are folded here into
-`None`. A guard that raises is a bug and is never folded.
+illegal trigger raises `MachineError` and an unknown one is missing from `events`. These three become one `None` here:
+the last two by looking before firing. A guard that raises is a bug and is never folded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, cast
 
-from transitions import EventData, Machine, MachineError
+from transitions import EventData, Machine
 
 from payagent.flow.rows import Row, View
 from payagent.flow.states import State
@@ -38,6 +38,7 @@ class Engine:
     """The machine of one flow."""
 
     def __init__(self, flow: Flow) -> None:
+        self._open = flow.by_trigger
         self._machine = Machine(
             model=None,
             states=[str(s) for s in flow.states],
@@ -49,14 +50,10 @@ class Engine:
 
     def fire(self, trigger: str, view: View) -> tuple[Row | None, str]:
         """The row that fires in this view and "", or None and the refusal of the last guard that said no."""
+        if (view.state, trigger) not in self._open:
+            return None, ""
         scratch = Scratch(view.state, view)
-        event = self._machine.events.get(trigger)
-        if event is None:
-            return None, ""
-        try:
-            event.trigger(scratch)
-        except MachineError:
-            return None, ""
+        self._machine.events[trigger].trigger(scratch)
         return scratch.row, "" if scratch.row else scratch.failed
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from payagent.flow import effects as do
 from payagent.flow import events as ev
 from payagent.flow.facts import Facts, Pay, Payment
-from payagent.flow.guards import keys_quiet
+from payagent.flow.guards import PART_FROM, keys_quiet
+from payagent.flow.money import Money
 from payagent.flow.rows import Effect, View, effect
 from payagent.flow.sentences import SENTENCES
 from payagent.flow.states import FIELDS, Field, Outcome, State
@@ -23,7 +24,7 @@ def _say(name: str, **values: do.Value) -> do.Say:
 
 def say(name: str) -> Effect:
     """An effect: speak a fixed sentence that takes no values."""
-    return Effect(f"say “{name}”", lambda v: (_say(name),))
+    return Effect(f"say “{name}”", lambda v: (_say(name),), (name,))
 
 
 @effect("ask the model for its next words or tool")
@@ -38,13 +39,19 @@ def answer_waiting(v: View) -> Orders:
     return (do.Think(),) if v.now.unanswered else ()
 
 
-@effect("answer what the caller said meanwhile, or ask whether there is anything else")
+@effect("answer what the caller said meanwhile, or ask whether there is anything else", "anything_else")
 def answer_or_ask(v: View) -> Orders:
     """After a success."""
     return (do.Think(),) if v.now.unanswered else (_say("anything_else"),)
 
 
-@effect("tell the balance of the bill asked for, naming the others")
+@effect(
+    "tell the balance of the bill asked for, naming the others",
+    "no_such_bill",
+    "several_bills",
+    "other_bill",
+    "balance",
+)
 def tell_balance(v: View) -> Orders:
     """How many bills, the others, and last the one that is to be agreed to."""
     bill, bills = v.now.bill, v.now.bills
@@ -59,22 +66,26 @@ def tell_balance(v: View) -> Orders:
     )
 
 
-@effect("tell the ways to pay")
+@effect("tell the ways to pay", "options", "options_hsa")
 def tell_options(v: View) -> Orders:
     """All of it or a part; an HSA card where the account has one."""
-    assert v.now.bill is not None  # guard balance_confirmed
+    assert v.now.bill is not None  # the state is entered with a bill
     hsa = v.now.account is not None and v.now.account.has_hsa
-    return (_say("options_hsa" if hsa else "options", amount=v.now.bill.owed),)
+    owed = v.now.bill.owed
+    least = Money(min(PART_FROM, owed.amount), owed.currency)
+    return (_say("options_hsa" if hsa else "options", amount=owed, least=least),)
 
 
-@effect("ask for the go-ahead to charge the agreed amount")
+@effect("ask for the go-ahead to charge the agreed amount", "ready", "ready_without_digits")
 def ask_go_ahead(v: View) -> Orders:
     """Amount and last four digits."""
     assert v.now.payment.amount is not None  # set since start_payment
+    if not v.now.last_four:
+        return (_say("ready_without_digits", amount=v.now.payment.amount),)
     return (_say("ready", amount=v.now.payment.amount, last_four=v.now.last_four),)
 
 
-@effect("say what was paid, with the confirmation code")
+@effect("say what was paid, with the confirmation code", "paid", "paid_without_code")
 def tell_paid(v: View) -> Orders:
     """Only on rows of `payment_succeeded`, and where that is on record."""
     return _paid(v.now)
@@ -97,7 +108,7 @@ _REJECTIONS = {
 }
 
 
-@effect("say why what was keyed in cannot be used")
+@effect("say why what was keyed in cannot be used", *_REJECTIONS.values(), "rejected_other")
 def say_rejection(v: View) -> Orders:
     """By Twilio's `ErrorType`; an unknown one has a sentence too."""
     error = v.event.error if isinstance(v.event, ev.FieldRejected) else ""
@@ -138,7 +149,7 @@ _REMINDERS = {
 }
 
 
-@effect("switch speech and listening to that language")
+@effect("switch speech and listening to that language", "language_changed")
 def switch_language(v: View) -> Orders:
     """Sentences follow the call's language from here on."""
     match v.arguments, v.event:
@@ -162,7 +173,7 @@ def look_up(v: View) -> Orders:
 @effect("read what the account owes")
 def read_bills(v: View) -> Orders:
     """Always anew: another call may have paid meanwhile."""
-    assert v.now.account is not None  # guard identified
+    assert v.now.account is not None  # no way past `verifying_identity` without one
     return (do.ReadBills(v.now.account.id),)
 
 
@@ -213,7 +224,7 @@ def _payment_id(v: View, payment: Payment) -> str:
 # The payment session
 
 
-@effect("say the amount about to be paid and open a payment session for it")
+@effect("say the amount about to be paid and open a payment session for it", "about_to_pay")
 def open_pay(v: View) -> Orders:
     """Keying in the card after hearing the amount is the caller's own act."""
     amount, bill = v.now.payment.amount, v.now.bill
@@ -230,6 +241,7 @@ def capture(field: Field) -> Effect:
     return Effect(
         f"listen to the keypad for the {field.name.replace('_', ' ')}, then ask for it",
         lambda v: (do.Capture(v.now.payment.session, field.name, f"ask_{field.name}"),),
+        (f"ask_{field.name}",),
     )
 
 
@@ -238,6 +250,7 @@ def recapture(prompt: str, words: str) -> Effect:
     return Effect(
         f"listen to the keypad anew{words}",
         lambda v: (do.Capture(v.now.payment.session, v.now.capturing, prompt),),
+        (prompt,) if prompt else (),
     )
 
 
@@ -283,10 +296,11 @@ def leave(v: View) -> Orders:
     return (do.EndRelay(),)
 
 
-@effect("free the bill if it is held")
+@effect("free the bill if it is or may be held")
 def release_if_held(v: View) -> Orders:
-    """An unknown outcome keeps its hold."""
-    return release_bill.orders(v) if v.now.held and v.now.outcome is not Outcome.UNKNOWN else ()
+    """A hold that comes late finds its payment released in the book. An unknown outcome keeps its hold."""
+    held = v.now.held or v.now.pay is Pay.HOLDING
+    return release_bill.orders(v) if held and v.now.outcome is not Outcome.UNKNOWN else ()
 
 
 @effect("connect the call to a new relay")
@@ -295,10 +309,14 @@ def reconnect(v: View) -> Orders:
     return (do.ConnectRelay(),)
 
 
-@effect("pass the call on by the next route")
-def route(v: View) -> Orders:
-    """A workflow wins over a number; each is tried once."""
-    return tuple(do.RouteCall(r) for r in v.routes if r not in v.was.routes_tried)[:1]
+def route(sentence: str) -> Effect:
+    """An effect: say `sentence` ("" for none) and pass the call on by the next route, each of which is tried once."""
+    said = f"say “{sentence}” and " if sentence else ""
+    return Effect(
+        f"{said}pass the call on by the next route",
+        lambda v: tuple(do.RouteCall(r, sentence) for r in v.routes if r not in v.was.routes_tried)[:1],
+        (sentence,) if sentence else (),
+    )
 
 
 @effect("hang up")
@@ -307,7 +325,7 @@ def hang_up(v: View) -> Orders:
     return (do.HangUp(),)
 
 
-@effect("apologise and hang up")
+@effect("apologise and hang up", "hand_off_failed")
 def apologise(v: View) -> Orders:
     """Nobody could take the call."""
     return (do.HangUp("hand_off_failed"),)

@@ -1,4 +1,4 @@
-"""What a row of the table is made of: guards and effects that carry their words.
+"""What a table is made of: rows, and their guards and effects, which carry their words.
 
 A guard answers yes or no and changes nothing; an effect turns facts into orders. Both are named once, here or in the
 table, with the sentence a reviewer reads; there is no second list to keep in step.
@@ -6,16 +6,18 @@ table, with the sentence a reviewer reads; there is no second list to keep in st
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from payagent.flow.effects import Order
 from payagent.flow.events import Event
 from payagent.flow.facts import Facts
 from payagent.flow.limits import Limits
-from payagent.flow.states import Party, State
-from payagent.flow.tools import Arguments
+from payagent.flow.states import Pace, Party, Profile, State
+from payagent.flow.tools import TOOLS, Arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,11 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Orders to give, and the words for it."""
+    """Orders to give, and the words for it; `says` are the fixed sentences that may be among them."""
 
     words: str
     orders: Callable[[View], tuple[Order, ...]]
+    says: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,45 @@ class Row:
         return f"{self.trigger}@{self.source}" + (f"#{self.n + 1}" if self.n else "")
 
 
+@dataclass(frozen=True)
+class Flow:
+    """A built table: rows in order, for one pace, one profile and one set of limits."""
+
+    rows: tuple[Row, ...]
+    states: tuple[State, ...]
+    pace: Pace
+    profile: Profile
+    limits: Limits
+    routes: tuple[str, ...]
+    languages: tuple[str, ...]
+
+    @cached_property
+    def version(self) -> str:
+        """Twelve hex digits that change whenever what the table says changes."""
+        lines = [
+            f"{r.id} {r.dest} {r.party} {[x.words for x in r.guards]} {[x.words for x in r.effects]}" for r in self.rows
+        ]
+        return hashlib.sha256("\n".join([self.pace, self.profile, *lines]).encode()).hexdigest()[:12]
+
+    @cached_property
+    def by_trigger(self) -> dict[tuple[State, str], tuple[Row, ...]]:
+        """The rows of a state and trigger, in the order they are tried."""
+        found: dict[tuple[State, str], list[Row]] = {}
+        for row in self.rows:
+            found.setdefault((row.source, row.trigger), []).append(row)
+        return {key: tuple(rows) for key, rows in found.items()}
+
+    @cached_property
+    def tools(self) -> dict[State, tuple[str, ...]]:
+        """The tools open in each state, before guards on the facts."""
+        return {s: tuple(t for t in TOOLS if (s, t) in self.by_trigger) for s in self.states}
+
+
 def guard(words: str, refusal: str = "", *, offer: bool = False) -> Callable[[Callable[[View], bool]], Guard]:
     """Name a condition for the reviewer, and its refusal for the model."""
     return lambda holds: Guard(words, holds, refusal or f"Not now: it needs that {words}.", offer)
 
 
-def effect(words: str) -> Callable[[Callable[[View], tuple[Order, ...]]], Effect]:
-    """Name an effect for the reviewer."""
-    return lambda orders: Effect(words, orders)
+def effect(words: str, *says: str) -> Callable[[Callable[[View], tuple[Order, ...]]], Effect]:
+    """Name an effect for the reviewer, with the fixed sentences it may say."""
+    return lambda orders: Effect(words, orders, says)

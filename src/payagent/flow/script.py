@@ -7,6 +7,8 @@ can be cached; what changes with the state stands last.
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 from payagent.flow import events as ev
@@ -31,10 +33,12 @@ If you did not understand, say so and ask again.\
 """
 
 INSTRUCTIONS: dict[State, str] = {
-    State.VERIFYING_IDENTITY: "Get the caller's full name and date of birth. As soon as you have both, call verify_user.",
+    State.VERIFYING_IDENTITY: (
+        "Get the caller's full name and date of birth. As soon as you have both, call verify_user."
+    ),
     State.CONFIRMING_BALANCE: (
-        "The balance has been told. If the caller agrees with it, call confirm_balance with agreed=true; if they say it "
-        "is wrong, with agreed=false. If they ask for another bill, or to hear it again, call check_pending_bill."
+        "The balance has been told. If the caller agrees with it, call confirm_balance with agreed=true; if they say "
+        "it is wrong, with agreed=false. If they ask for another bill, or to hear it again, call check_pending_bill."
     ),
     State.CHOOSING_AMOUNT: (
         "Find out how much the caller wants to pay. If they have already said it, call start_payment with the amount "
@@ -46,8 +50,12 @@ INSTRUCTIONS: dict[State, str] = {
     State.SECURITY_CODE_DUE: "Call capture_security_code now, without words.",
     State.POSTAL_CODE_DUE: "Call capture_postal_code now, without words.",
     State.CARD_NUMBER_ENTRY: "The caller is keying in the card number. Answer briefly, or call its tool to ask again.",
-    State.EXPIRATION_DATE_ENTRY: "The caller is keying in the expiration date. Answer briefly, or call its tool to ask again.",
-    State.SECURITY_CODE_ENTRY: "The caller is keying in the security code. Answer briefly, or call its tool to ask again.",
+    State.EXPIRATION_DATE_ENTRY: (
+        "The caller is keying in the expiration date. Answer briefly, or call its tool to ask again."
+    ),
+    State.SECURITY_CODE_ENTRY: (
+        "The caller is keying in the security code. Answer briefly, or call its tool to ask again."
+    ),
     State.POSTAL_CODE_ENTRY: "The caller is keying in the postal code. Answer briefly, or call its tool to ask again.",
     State.READY_TO_COMPLETE: (
         "The caller was asked whether to charge the card now. Call complete_payment_processing only on a clear yes; on "
@@ -77,7 +85,7 @@ class Talk:
 
     def __init__(self) -> None:
         self._messages: list[dict[str, Any]] = []
-        self._sources: list[str] = []
+        self._sources: list[str] = []  # of each message: whose words they are; "" for all but the agent's
 
     def add(self, step: Step) -> None:
         """Take a step in."""
@@ -103,28 +111,52 @@ class Talk:
 
     def _spoken(self, source: str, words: str) -> None:
         """Words of one turn come in pieces where something happened between them."""
-        if self._messages and self._sources[-1] == source and self._messages[-1]["role"] == "assistant":
-            self._messages[-1]["content"] += words
+        if source and self._sources[-1:] == [source]:
+            self._reword(-1, self._messages[-1]["content"] + words)
         else:
             self._append({"role": "assistant", "content": words}, source)
 
+    def _reword(self, n: int, words: str) -> None:
+        """A fresh message in the place of message `n`: the old one may be on its way to the model."""
+        self._messages[n] = {"role": "assistant", "content": words}
+
     def _called(self, called: ev.ToolCalled, reply: str) -> None:
-        function = {"name": called.name, "arguments": called.arguments}
+        function = {"name": _name(called.name), "arguments": _arguments(called.arguments)}
         calls = [{"id": called.call_id, "type": "function", "function": function}]
         self._append({"role": "assistant", "content": None, "tool_calls": calls})
         self._append({"role": "tool", "tool_call_id": called.call_id, "content": reply})
 
     def _trim(self, heard: str) -> None:
-        """Keep only what was heard: what was sent after it was never played."""
+        """Keep of the agent's words since the caller's last only what was heard: what was to follow was never played.
+
+        Words that are not found again (a voice may spell them its own way) leave everything as it is.
+        """
         heard = heard.strip()
-        if not heard:
-            return
         for n in range(len(self._messages) - 1, -1, -1):
             message = self._messages[n]
-            if message["role"] != "assistant" or not message.get("content"):
-                break
-            at = message["content"].find(heard)
-            if at >= 0:
-                message["content"] = message["content"][: at + len(heard)]
-                del self._messages[n + 1 :], self._sources[n + 1 :]
+            if not heard or message["role"] == "user":
                 return
+            at = message["content"].find(heard) if self._sources[n] else -1
+            if at >= 0:
+                self._reword(n, message["content"][: at + len(heard)])
+                self._hush(n + 1)
+                return
+
+    def _hush(self, start: int) -> None:
+        """Forget what was said from message `start` on; the tools called there stay called."""
+        kept = [n for n in range(start, len(self._messages)) if not self._sources[n]]
+        self._messages[start:] = [self._messages[n] for n in kept]
+        self._sources[start:] = [""] * len(kept)
+
+
+def _name(name: str) -> str:
+    """For one name with other characters the API refuses the whole history; a model may invent any."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "_"
+
+
+def _arguments(arguments: str) -> str:
+    """What is no JSON object was refused in words already; some servers stumble over it."""
+    try:
+        return arguments if isinstance(json.loads(arguments), dict) else "{}"
+    except (ValueError, RecursionError):
+        return "{}"

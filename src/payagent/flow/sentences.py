@@ -35,8 +35,8 @@ SENTENCES: dict[str, Sentence] = {
     "no_such_bill": Sentence("the bill asked for is not among the open ones"),
     "balance_disputed": Sentence("the caller does not agree with the balance; a person takes over"),
     # the amount
-    "options": Sentence("ways to pay: all of it, or a part from one unit up", ("amount",)),
-    "options_hsa": Sentence("the same, and an HSA card may be used", ("amount",)),
+    "options": Sentence("ways to pay: all of it, or a part from the least up", ("amount", "least")),
+    "options_hsa": Sentence("the same, and an HSA card may be used", ("amount", "least")),
     "about_to_pay": Sentence("the amount about to be paid, before the keypad opens", ("amount", "description"), False),
     "bill_busy": Sentence("this bill cannot be paid by phone right now; a person takes over"),
     "start_failed": Sentence("the payment could not be started; offers to try again"),
@@ -61,6 +61,7 @@ SENTENCES: dict[str, Sentence] = {
     "star_pressed": Sentence("the star key stopped the payment, nothing was charged; what now?"),
     # the charge
     "ready": Sentence("everything is in; shall the card be charged now?", ("amount", "last_four"), False),
+    "ready_without_digits": Sentence("the same, where the callbacks told no last four digits", ("amount",), False),
     "field_missing": Sentence("a detail is still missing before the card can be charged"),
     "processing": Sentence("the payment is being processed; one moment", (), False),
     "still_working": Sentence("still being processed; please stay on the line", (), False),

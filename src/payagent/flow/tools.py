@@ -30,7 +30,7 @@ def _decimal(value: object) -> object:
         amount = Decimal(str(value).strip())
     except InvalidOperation:
         raise ValueError("write the amount as a decimal string such as 120.50") from None
-    if not amount.is_finite() or abs(amount) >= 1_000_000:
+    if not amount.is_finite() or amount.copy_abs() >= 1_000_000:  # abs() would raise Overflow for 1e1000000
         raise ValueError("this is not an amount that can be paid by phone")
     if amount != amount.quantize(Decimal("0.01")):
         raise ValueError("write the amount with at most two decimals")
@@ -145,24 +145,32 @@ class BadArguments(ValueError):
     """A tool's arguments do not validate; the text tells the model what to change and repeats none of them."""
 
 
+ARGUMENTS_LENGTH = 2000
+"""Arguments as long as this are refused; the record keeps no more of them."""
+
+
 def parse(name: str, arguments: str) -> Arguments:
     """A tool call's arguments, validated.
 
     Raises:
         BadArguments: in words for the model.
     """
+    if len(arguments) >= ARGUMENTS_LENGTH:
+        raise BadArguments("arguments: too long")
     try:
         return TOOLS[name].model_validate_json(arguments or "{}")
     except ValidationError as error:
-        raise BadArguments(_words(error)) from None
+        raise BadArguments(_words(name, error)) from None
 
 
-def _words(error: ValidationError) -> str:
-    """What is wrong, field by field, without the values."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in e['loc']) or 'arguments'}: {e['msg']}"
-        for e in error.errors(include_input=False, include_url=False, include_context=False)[:5]
-    )
+def _words(name: str, error: ValidationError) -> str:
+    """What is wrong, field by field, without the values; a key that was made up may be one, so it is not named."""
+
+    def place(loc: tuple[int | str, ...]) -> str:
+        return str(loc[0]) if loc and loc[0] in TOOLS[name].model_fields else "arguments"
+
+    errors = error.errors(include_input=False, include_url=False, include_context=False)
+    return "; ".join(f"{place(e['loc'])}: {e['msg']}" for e in errors[:5])
 
 
 def schema(name: str) -> dict[str, Any]:

@@ -72,12 +72,14 @@ def _entry(
 ) -> Iterator[Due]:
     """While the caller keys in: keys and words restart the waits for a key, nothing restarts the total."""
     moved = facts.waiting_since or at
-    again = kept.get("entry_waiting")
-    since = at if fired == "entry_waiting" or again is None else max(moved, spoken if spoken > at else moved)
-    due = since + _seconds(limits.entry_prompt_seconds)
-    yield "entry_waiting", max(due, again.due) if again else due
-    yield "entry_person", moved + _seconds(limits.entry_person_seconds)
-    yield "entry_total", entered + _seconds(limits.entry_total_seconds)
+    asked = at if "entry_waiting" not in kept else max(moved, spoken if spoken > at else moved)
+    for name, since, seconds in (
+        ("entry_waiting", asked, limits.entry_prompt_seconds),
+        ("entry_person", moved, limits.entry_person_seconds),
+        ("entry_total", entered, limits.entry_total_seconds),
+    ):
+        due = (at if name == fired else since) + _seconds(seconds)  # one that was over starts anew
+        yield name, max(due, kept[name].due) if name in kept else due
     if facts.key_lost_at:
         yield "recapture", facts.key_lost_at + _seconds(limits.quiet_keys_seconds)
 
@@ -96,15 +98,18 @@ def _other(
         case State.STARTING_PAYMENT:
             yield "start_overdue", entered + _seconds(limits.start_seconds)
         case State.PROCESSING_PAYMENT:
-            working = kept.get("still_working")
-            yield "still_working", working.due if working else at + _seconds(limits.still_working_seconds)
-            yield "result_overdue", entered + _seconds(limits.unknown_seconds)
+            working, over = kept.get("still_working"), entered + _seconds(limits.unknown_seconds)
+            again = working.due if working else at + _seconds(limits.still_working_seconds)
+            if again < over:  # not in the same breath as the truth
+                yield "still_working", again
+            yield "result_overdue", over
         case State.CANCELLING_PAYMENT:
             yield "cancel_overdue", entered + _seconds(_close_seconds(facts, limits))
         case State.PAYMENT_OUTCOME_UNKNOWN:
-            yield "hand_over", spoken + _seconds(limits.due_seconds)
+            longest = entered + _seconds(limits.entry_prompt_seconds)  # whoever goes on talking is handed over too
+            yield "hand_over", min(spoken + _seconds(limits.due_seconds), longest)
         case State.HANDING_OFF if not facts.leaving:
-            yield "cancel_overdue", entered + _seconds(_close_seconds(facts, limits))
+            yield "cancel_overdue", entered + _seconds(limits.cancel_seconds)
         case State.HANDING_OFF if not facts.routes_tried:
             yield "leave_overdue", spoken + _seconds(limits.line_lost_seconds)
         case State.HANDING_OFF:

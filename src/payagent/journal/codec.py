@@ -24,11 +24,10 @@ from payagent.flow import events as ev
 from payagent.flow.money import Account, Bill, Money
 from payagent.flow.states import State
 from payagent.flow.step import Step, Timer
+from payagent.flow.tools import ARGUMENTS_LENGTH
 from payagent.journal.words import Words, masked, salted, unicode
 
 VERSION = 1
-ARGUMENTS_LENGTH = 2000
-"""How many characters of a tool call's arguments are written; a model's ramblings need no more."""
 
 RECORDED: dict[type[object], tuple[str, ...]] = {
     # the call and its line
@@ -88,7 +87,7 @@ RECORDED: dict[type[object], tuple[str, ...]] = {
     fx.SwitchLanguage: ("language",),
     fx.EndRelay: (),
     fx.ConnectRelay: (),
-    fx.RouteCall: ("route",),
+    fx.RouteCall: ("route", "sentence"),
     fx.HangUp: ("sentence",),
     fx.LookUpIdentity: (),
     fx.ReadBills: ("account",),

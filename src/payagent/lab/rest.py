@@ -25,7 +25,8 @@ from payagent.lab.till import Till
 Answer = tuple[int, dict[str, str]]
 Deed = Callable[[Request, dict[str, str]], Awaitable[Answer]]
 
-_PAYMENTS = "/2010-04-01/Accounts/{account}/Calls/{call}/Payments"
+_CALL = "/2010-04-01/Accounts/{account}/Calls/{call}"
+_PAYMENTS = f"{_CALL}/Payments"
 
 
 class RestApi:
@@ -41,6 +42,7 @@ class RestApi:
         self.app = Starlette(
             routes=[
                 Route("/2010-04-01/Accounts/{account}.json", self._serve(self._read_account)),
+                Route(f"{_CALL}.json", self._serve(self._read_call)),
                 Route(f"{_PAYMENTS}.json", self._serve(self._create), methods=["POST"]),
                 Route(f"{_PAYMENTS}/{{payment}}.json", self._serve(self._update), methods=["POST"]),
             ]
@@ -104,6 +106,14 @@ class RestApi:
 
     async def _read_account(self, request: Request, form: dict[str, str]) -> Answer:
         return 200, {"sid": self._s.account.account_sid, "status": "active", "type": "Full"}
+
+    async def _read_call(self, request: Request, form: dict[str, str]) -> Answer:
+        call_sid = str(request.path_params["call"])
+        up = self._in_progress(call_sid)
+        if up is None:
+            # a doctor asks for a call that does not exist, to see whether the credentials are good
+            raise Refusal(20404, "no such call", status=404, forbidden=False)
+        return 200, {"sid": call_sid, "status": "in-progress" if up else "completed"}
 
     async def _create(self, request: Request, form: dict[str, str]) -> Answer:
         call_sid = self._call(request)

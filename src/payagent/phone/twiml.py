@@ -16,6 +16,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -150,16 +151,26 @@ def connect(relay: RelaySettings, *, url: str, action: str, token: str, greeting
     return str(response)
 
 
-def enqueue(workflow_sid: str, action: str, card: Mapping[str, object]) -> str:
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Words to say first, and their language (`en-US`)."""
+
+    text: str
+    language: str
+
+
+def enqueue(workflow_sid: str, action: str, card: Mapping[str, object], first: Spoken | None = None) -> str:
     """`<Enqueue>` to a TaskRouter workflow; `card` (JSON values) becomes the task's attributes, not secret."""
     response = _response()
+    _say(response, first)
     response.enqueue(None, workflow_sid=workflow_sid, action=action, method="POST").task(json.dumps(card))
     return str(response)
 
 
-def dial(number: str, action: str, caller_id: str | None, timeout: int = 20) -> str:
+def dial(number: str, action: str, caller_id: str | None, timeout: int = 20, first: Spoken | None = None) -> str:
     """`<Dial>` a number, letting it ring for `timeout` seconds; `caller_id` None: the caller's own."""
     response = _response()
+    _say(response, first)
     response.dial(action=action, method="POST", caller_id=caller_id, timeout=timeout).number(number)
     return str(response)
 
@@ -167,8 +178,7 @@ def dial(number: str, action: str, caller_id: str | None, timeout: int = 20) -> 
 def say_and_hang_up(text: str | None, language: str) -> str:
     """Say `text` (if any) in `language` (`en-US`), then hang up."""
     response = _response()
-    if text:
-        response.say(_carriable(text), language=language)
+    _say(response, Spoken(text, language) if text else None)
     response.hangup()
     return str(response)
 
@@ -176,6 +186,11 @@ def say_and_hang_up(text: str | None, language: str) -> str:
 def empty() -> str:
     """`<Response/>`: nothing is asked of Twilio."""
     return str(_response())
+
+
+def _say(response: VoiceResponse, spoken: Spoken | None) -> None:
+    if spoken:
+        response.say(_carriable(spoken.text), language=spoken.language)
 
 
 def _response() -> VoiceResponse:

@@ -1,29 +1,33 @@
 """Draws a table as one page, in DOT and in Mermaid, for the person who has to sign it.
 
-Every row that leads elsewhere is in the picture, as an arrow of its own or in a shared one; rows that stay in place are
-not drawn. One arrow stands for all triggers of one party between two states. A move that is possible from three or more
-states off the happy path, or from every `…_entry` state, is shared: drawn once, from a box that names those states.
-An arrow to `handing_off` or `ended` goes to a small marker of that name, so that the page is not crossed by them.
+What is shown is decided in `arrows`; here it gets its words, colours and places. The happy path runs straight down, the
+cards of shared moves stand beside it. Colour and stroke say who may cause a move, in the legend's words.
 
-Same table, same bytes. Ids never depend on order: `state-<state>`, `edge-<state>-<state>-<party>`,
-`edge-shared-<party>-<first trigger>-<state>`.
+Same table, same bytes. A state's box has the id `state-<state>`; arrows and cards have the ids of `arrows`, so that a
+page can light up where a call is. The DOT's first line carries its own hash, which every picture made of it repeats.
 """
 
 from __future__ import annotations
 
 import hashlib
 import textwrap
-from collections.abc import Callable, Collection, Hashable, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import TypeVar
 
-from payagent.flow.rows import Row
-from payagent.flow.states import FIELDS, FINAL, Party, State
+from payagent.flow.states import FINAL, Party, State
 from payagent.flow.table import Flow
+from payagent.review.arrows import Arrow, Card, Plan, plan
 
-SHARED_FROM = 3
-EXITS = (State.HANDING_OFF, State.ENDED)
+MOST_TRIGGERS = 4
+"""An arrow with more names all but the last ones, and says how many those are."""
+
+COLUMNS = 2
+MERMAID_COLUMNS = 5
+"""Columns of cards beside the happy path."""
+
+STATE_WIDTH, CARD_WIDTH, LEGEND_WIDTH = 44, 36, 20  # in characters
+
+NO_BREAK = "\u00a0"
 
 COLOURS: dict[Party, str] = {
     Party.MODEL: "#6d28d9",
@@ -33,215 +37,233 @@ COLOURS: dict[Party, str] = {
     Party.PROGRAM: "#475569",
     Party.OPERATOR: "#be123c",
 }
-"""At least 4.5:1 on white (WCAG AA); the line styles tell them apart in black and white."""
+"""Each at least 4.5:1 on white (WCAG AA)."""
 
-STYLES: dict[Party, str] = {
-    Party.MODEL: "solid",
-    Party.PAY: "bold",
-    Party.LINE: "dotted",
-    Party.CLOCK: "dashed",
-    Party.PROGRAM: "solid",
-    Party.OPERATOR: "solid",
+STROKES: dict[Party, str] = {
+    Party.MODEL: "style=solid",
+    Party.PAY: "style=solid, penwidth=1.8",
+    Party.LINE: "style=dotted, penwidth=1.5",
+    Party.CLOCK: "style=dashed",
+    Party.PROGRAM: "style=solid, penwidth=0.5",
+    Party.OPERATOR: "style=dashed, penwidth=1.8",
 }
+"""So that a print in black and white can still be told apart."""
+
+SHAFTS: dict[Party, str] = {
+    Party.MODEL: "-->",
+    Party.PAY: "==>",
+    Party.LINE: "-.->",
+    Party.CLOCK: "-.->",
+    Party.PROGRAM: "-->",
+    Party.OPERATOR: "==>",
+}
+"""Mermaid's arrows."""
 
 CAUSES: dict[Party, str] = {
-    Party.MODEL: "by a tool",
+    Party.MODEL: "by a tool it calls",
     Party.PAY: "a Twilio callback or REST answer",
-    Party.LINE: "hang-up, relay lost or back",
+    Party.LINE: "hang-up, relay, dial or queue",
     Party.CLOCK: "a wait is over",
     Party.PROGRAM: "its own look-ups and counts",
-    Party.OPERATOR: "a person settles an unknown outcome",
+    Party.OPERATOR: "a person's word, later",
 }
 
-T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
+
+# What the boxes say
 
 
-@dataclass(frozen=True, slots=True)
-class Arrow:
-    """What one party may cause: on any of `triggers`, from any of `sources` to one of `dests` (as its row says)."""
-
-    sources: tuple[State, ...]
-    dests: tuple[State, ...]
-    party: Party
-    triggers: tuple[str, ...]
-    shared: bool = False
-
-    @property
-    def id(self) -> str:
-        """The arrow's id in every drawing of it."""
-        if self.shared:
-            return f"edge-shared-{self.party}-{self.triggers[0]}-{'-'.join(self.dests)}"
-        return f"edge-{self.sources[0]}-{self.dests[0]}-{self.party}"
-
-
-def happy_path(flow: Flow) -> tuple[State, ...]:
-    """The states of a call that goes well, in order."""
-    paid = flow.states.index(State.PAYMENT_COMPLETED)
-    return (*flow.states[: paid + 1], State.ENDED)
-
-
-def arrows(flow: Flow) -> tuple[Arrow, ...]:
-    """Everything that is drawn, in a fixed order: the single arrows, then the shared ones."""
-    return (*_singles(flow), *_shared(flow))
-
-
-def _singles(flow: Flow) -> tuple[Arrow, ...]:
-    path = set(pairwise(happy_path(flow)))
-    shared = {key for key, _ in _common(flow)}
-    rows = [r for r in flow.rows if r.dest and (_move(r) not in shared or (r.source, r.dest) in path)]
-    found = _grouped(rows, lambda r: (r.source, r.dest, r.party))
-    singles = [Arrow((s,), (d,), p, _unique(r.trigger for r in rs)) for (s, d, p), rs in found.items() if d]
-    return tuple(sorted(singles, key=lambda a: (flow.states.index(a.sources[0]), flow.states.index(a.dests[0]), a.id)))
-
-
-Move = tuple[str, Party, State | None]
-
-
-def _move(row: Row) -> Move:
-    return row.trigger, row.party, row.dest
-
-
-def _common(flow: Flow) -> list[tuple[Move, tuple[State, ...]]]:
-    """The moves that are shared, each with every state it is possible from."""
-    path = set(pairwise(happy_path(flow)))
-    entries = {f.entry for f in flow.profile.fields}
-    found = []
-    for move, rows in _grouped((r for r in flow.rows if r.dest), _move).items():
-        sources = {r.source for r in rows}
-        off_path = [s for s in sources if (s, move[2]) not in path]
-        if entries <= {*sources, move[2]}:
-            found.append((move, _in_order(flow, sources | entries)))
-        elif len(off_path) >= SHARED_FROM:
-            found.append((move, _in_order(flow, sources)))
-    return found
-
-
-def _shared(flow: Flow) -> tuple[Arrow, ...]:
-    """Shared moves, put together first by where they may lead, then by trigger."""
-    dests = _grouped(_common(flow), lambda c: (c[1], c[0][0], c[0][1]))
-    moves = [(s, t, p, _in_order(flow, {c[0][2] for c in cs})) for (s, t, p), cs in dests.items()]
-    found = _grouped(moves, lambda m: (m[0], m[3], m[2]))
-    shared = [Arrow(s, d, p, _unique(m[1] for m in ms), shared=True) for (s, d, p), ms in found.items()]
-    return tuple(sorted(shared, key=lambda a: ([flow.states.index(s) for s in a.dests], -len(a.sources), a.id)))
-
-
-def _grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
-    found: dict[K, list[T]] = {}
-    for item in items:
-        found.setdefault(key(item), []).append(item)
-    return found
-
-
-def _unique(words: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(words)))
-
-
-def _in_order(flow: Flow, states: Collection[State | None]) -> tuple[State, ...]:
-    return tuple(s for s in flow.states if s in states)
-
-
-
-def dot(flow: Flow) -> str:
-    """The table as Graphviz reads it; the first line names the drawing's own hash and the table's version."""
-    body = "\n".join(["digraph payment_call {", *_head(flow), *_main(flow), *_panel(flow), "}", ""])
-    return f"// payagent diagram {hashlib.sha256(body.encode()).hexdigest()[:12]} of table {flow.version}\n{body}"
-
-
-def _head(flow: Flow) -> list[str]:
-    return [
-        '  graph [rankdir=TB, newrank=true, ranksep=0.12, nodesep=0.12, margin=0, fontname="Arial", fontsize=8]',
-        '  node [shape=box, fontname="Arial", fontsize=8, margin="0.06,0.03", height=0.2, width=0.3]',
-        '  edge [fontname="Arial", fontsize=7, arrowsize=0.5]',
-    ]
-
-
-def _lines(flow: Flow) -> set[tuple[State, State]]:
-    """The pairs joined by a line; any other arrow ends at a marker with the name of where it leads."""
-    path = happy_path(flow)
-    near = {(a, b) for a in path for b in path if abs(path.index(a) - path.index(b)) <= 2}
-    singles = [(a.sources[0], a.dests[0]) for a in _singles(flow)]
-    for state in flow.states:
-        into = [s for s, d in singles if d is state]
-        if state not in path and into:
-            near.add((max(into, key=into.count), state))
-    return near - {(a, State.ENDED) for a in path[:-2]}
-
-
-def _main(flow: Flow) -> list[str]:
-    path = happy_path(flow)
-    lines = [_state(flow, s, s in path) for s in flow.states]
-    steps = set(pairwise(path))
-    near = _lines(flow)
-    exits = []
-    for arrow in _singles(flow):
-        source, dest = arrow.sources[0], arrow.dests[0]
-        head = str(dest)
-        if (source, dest) not in near:
-            head = f"{dest}_from_{source}"
-            if head not in exits:
-                exits.append(head)
-                lines.append(f'  {head} [label="→ {dest}", shape=plaintext, fontsize=7]')
-        extra = ", weight=100" if (source, dest) in steps else ""
-        lines.append(f"  {source} -> {head} [{_edge(arrow)}{extra}]")
-    return lines
-
-
-def _common_tools(flow: Flow) -> tuple[str, ...]:
-    """The tools open in most states."""
-    opened = [t for tools in flow.tools.values() for t in tools]
-    return tuple(t for t in dict.fromkeys(opened) if opened.count(t) * 2 > len(flow.states))
-
-
-def _state(flow: Flow, state: State, on_path: bool) -> str:
+def _state_lines(flow: Flow, state: State) -> list[str]:
+    """The state's name and its tools; those open wherever any is are said once for the page."""
     common = _common_tools(flow)
     tools = flow.tools[state]
     if set(common) <= set(tools):
-        tools = (*(t for t in tools if t not in common), "common tools")
-    wrapped = textwrap.wrap(" · ".join(t.replace(" ", "_") for t in tools), 44)
-    label = "\\n".join([state, *wrapped]).replace("common_tools", "common tools")
-    return f'  {state} [id="state-{state}", label="{label}"{", group=path" if on_path else ""}]'
+        tools = (*(t for t in tools if t not in common), f"common{NO_BREAK}tools")
+    return [state, *textwrap.wrap(" · ".join(tools), STATE_WIDTH)]
 
 
-def _edge(arrow: Arrow) -> str:
-    colour = COLOURS[arrow.party]
-    label = "\\l".join(arrow.triggers) + "\\l"
-    return f'id="{arrow.id}", label="{label}", color="{colour}", fontcolor="{colour}", style={STYLES[arrow.party]}'
+def _common_tools(flow: Flow) -> tuple[str, ...]:
+    """The tools open wherever any tool is."""
+    spoken = [tools for tools in flow.tools.values() if tools]
+    return tuple(t for t in spoken[0] if all(t in tools for tools in spoken))
 
 
-def _names(flow: Flow, states: tuple[State, ...]) -> str:
-    """A set of states in the fewest words."""
-    rest = [s for s in flow.states if s not in states and s not in FINAL]
-    some, others = _families(flow, states), _families(flow, rest)
-    if len(some) <= len(others) + 1:
-        return ", ".join(some)
-    return "any state but " + ", ".join(others)
+def _card_lines(flow: Flow, card: Card) -> list[str]:
+    moves = [f"{', '.join(triggers)} → {' or '.join(_names(flow, dests))}" for triggers, dests in card.moves]
+    return [
+        line
+        for text in (*moves, f"from {_from(flow, card.sources)}")
+        for line in textwrap.wrap(text, CARD_WIDTH, subsequent_indent=NO_BREAK * 2)
+    ]
 
 
-def _families(flow: Flow, states: Collection[State]) -> list[str]:
-    names = [str(s) for s in states]
-    for word, family in (
-        ("any …_due", [f.due for f in flow.profile.fields]),
-        ("any …_entry", [f.entry for f in flow.profile.fields]),
-    ):
-        if set(family) <= set(states):
-            at = names.index(family[0])
-            names = [n for n in names if n not in family]
-            names.insert(at, word)
-    return names
+def _from(flow: Flow, states: Collection[State]) -> str:
+    """Which states, or all but which if that is much shorter; a final state is never left and never named."""
+    some = _names(flow, states)
+    others = _names(flow, [s for s in flow.states if s not in states and s not in FINAL])
+    return ", ".join(some) if len(some) <= len(others) + 1 else f"any state but {', '.join(others)}"
 
 
-def _panel(flow: Flow) -> list[str]:
-    lines = []
-    shared = _shared(flow)
-    columns = 2 
-    before = ["handing_off"] * columns
-    for n, arrow in enumerate(shared):
-        names = "\\l".join(textwrap.wrap("from " + _names(flow, arrow.sources), 42))
-        c = COLOURS[arrow.party]
-        head = f"{', '.join(arrow.triggers)} → {' or '.join(_families(flow,arrow.dests))}"
-        head = "\\l".join(textwrap.wrap(head, 42))
-        lines.append(f'  any{n} [label="{head}\\l{names}\\l", fontsize=7, color="{c}", fontcolor="{c}"]')
-        lines.append(f"  {before[n % columns]} -> any{n} [style=invis]")
-        before[n % columns] = f"any{n}"
-    return lines
+def _names(flow: Flow, states: Collection[State]) -> list[str]:
+    """Their names; states that belong together have one name where all of them are meant."""
+    names, left = [], list(states)
+    for name, family in _families(flow).items():
+        if family <= set(left):
+            left = [state for state in left if state not in family]
+            names.append(name.replace(" ", NO_BREAK))
+    return [*map(str, left), *names]
+
+
+def _families(flow: Flow) -> dict[str, set[State]]:
+    captures = {field.tool for field in flow.profile.fields}
+    families = {
+        "any state with tools": {s for s, tools in flow.tools.items() if tools},
+        "any capture state": {s for s, tools in flow.tools.items() if captures & {*tools}},
+        "any …_due": {s for s in flow.states if s.endswith("_due")},
+        "any …_entry": {s for s in flow.states if s.endswith("_entry")},
+    }
+    return {name: family for name, family in families.items() if family}
+
+
+def _trigger_lines(arrow: Arrow) -> list[str]:
+    if len(arrow.triggers) <= MOST_TRIGGERS:
+        return list(arrow.triggers)
+    return [*arrow.triggers[: MOST_TRIGGERS - 1], f"and {len(arrow.triggers) - MOST_TRIGGERS + 1} more"]
+
+
+def _page_lines(flow: Flow) -> list[str]:
+    stay = sum(row.dest is None for row in flow.rows)
+    common = ", ".join(_common_tools(flow))
+    return [
+        f"Payment call: {flow.pace} pace, fields of profile {flow.profile}, table {flow.version}",
+        f"A box is a state with the tools the model is offered there; common tools are {common}.",
+        "An arrow is a move, with what triggers it. Colour and stroke say who may cause it. “→ name” leads there.",
+        "A coloured card is a move drawn once for all states it names (a capture state is one with a capture tool);",
+        f"it leads elsewhere, never to where it began. Not drawn: {stay} rows that stay in place.",
+    ]
+
+
+def _legend(party: Party, drawn: Plan) -> str:
+    moves = party in {arrow.party for arrow in (*drawn.lines, *drawn.marked)} | {c.party for c in drawn.cards}
+    return f"{party}: {CAUSES[party]}" + ("" if moves else " (moves no call)")
+
+
+# DOT
+
+
+def dot(flow: Flow) -> str:
+    """The page for Graphviz. Its first line names the drawing's hash (of all that follows) and the table's version."""
+    body = "\n".join(["digraph payment_call {", *_dot_lines(flow, plan(flow)), "}", ""])
+    return f"// payagent diagram {hashlib.sha256(body.encode()).hexdigest()[:12]} of table {flow.version}\n{body}"
+
+
+def _dot_lines(flow: Flow, drawn: Plan) -> Iterator[str]:
+    yield '  graph [rankdir=TB, newrank=true, ranksep=0.05, nodesep=0.07, margin=0, size="7.7,10.5", labelloc=t,'
+    yield f'    labeljust=l, fontname="Arial", fontsize=8, label="{_text(_page_lines(flow), "l")}"]'
+    yield '  node [shape=box, fontname="Arial", fontsize=8, margin="0.05,0.02", width=0.2, height=0.2]'
+    yield '  edge [fontname="Arial", fontsize=7, arrowsize=0.5]'
+    for state in flow.states:
+        group = ", group=path, ordering=out" if state in drawn.path else ""
+        yield f'  {state} [id="state-{state}", label="{_text(_state_lines(flow, state), "n")}"{group}]'
+    steps = _steps(drawn)
+    for arrow in drawn.lines:
+        step = steps.get((arrow.source, arrow.dests[0]), "")
+        yield f"  {arrow.source} -> {arrow.dests[0]} [{_dot_arrow(arrow)}{step}]"
+    for arrow in drawn.marked:
+        marker = f"{arrow.source}_to_{'_'.join(arrow.dests)}"
+        names = _text([f"→ {dest}" for dest in arrow.dests], "l")
+        yield f'  {marker} [label="{names}", shape=plaintext, fontsize=7]'
+        yield f"  {arrow.source} -> {marker} [{_dot_arrow(arrow)}]"
+    yield from _dot_panel(flow, drawn)
+
+
+def _steps(drawn: Plan) -> dict[tuple[State, State], str]:
+    """How the happy path is kept straight, and stretched where the panel beside it is the longer."""
+    steps = list(pairwise(drawn.path))
+    rows = -(-len(drawn.cards) // COLUMNS) + 4
+    spare = max(0, rows - len(steps) + 1)
+    inner = len(steps) - 2
+    longer = [1 + spare * (n + 1) // inner - spare * n // inner for n in range(inner)]
+    return {step: f", weight=100, minlen={n}" for step, n in zip(steps, [*longer, 1, 1], strict=True)}
+
+
+def _dot_arrow(arrow: Arrow) -> str:
+    label = _text([f"{NO_BREAK}{line}{NO_BREAK}" for line in _trigger_lines(arrow)], "l")
+    return f'id="{arrow.id}", label="{label}", {_paint(arrow.party)}'
+
+
+def _paint(party: Party) -> str:
+    return f'color="{COLOURS[party]}", fontcolor="{COLOURS[party]}", {STROKES[party]}'
+
+
+def _text(lines: Iterable[str], justify: str) -> str:
+    return "".join(f"{line}\\{justify}" for line in lines)
+
+
+def _dot_panel(flow: Flow, drawn: Plan) -> Iterator[str]:
+    """The legend on top, the cards in columns beside the happy path; unseen edges keep them there."""
+    for party in Party:
+        label = _text(textwrap.wrap(_legend(party, drawn), LEGEND_WIDTH), "l")
+        yield f'  legend_{party} [label="{label}", fontsize=7, {_paint(party)}]'
+    cards = sorted(drawn.cards, key=lambda card: -len(_card_lines(flow, card)))  # rows of like height
+    for n, card in enumerate(cards):
+        label = _text(_card_lines(flow, card), "l")
+        yield f'  card_{n} [id="{card.id}", label="{label}", fontsize=7, {_paint(card.party)}]'
+    legend = [f"legend_{party}" for party in Party]
+    yield f"  {{ rank=same; {' -> '.join(legend)} [style=invis] }}"
+    yield f"  {legend[0]} -> {drawn.path[0]} [style=invis, weight=100]"
+    for column, top in enumerate(legend[-COLUMNS:]):
+        column_cards = [f"card_{n}" for n in range(column, len(cards), COLUMNS)]
+        below = [State.CANCELLING_PAYMENT] if column == 0 else []
+        yield f"  {' -> '.join([top, *column_cards, *below])} [style=invis, weight=50]"
+    yield f"  {State.PAYMENT_CANCELLED} -> {State.HANDING_OFF} [style=invis]"
+    for state, n in zip(drawn.path, range(0, len(cards), COLUMNS), strict=False):
+        yield f"  {state} -> card_{n} [style=invis, constraint=false]"
+
+
+# Mermaid
+
+
+def mermaid(flow: Flow) -> str:
+    """The page as a Mermaid flowchart, as GitHub renders it; it names the table's version."""
+    drawn = plan(flow)
+    arrows = (*drawn.lines, *drawn.marked)
+    lines = [
+        f"%% payagent diagram of table {flow.version}",
+        '%%{init: {"theme": "base", "themeVariables": {"edgeLabelBackground": "#ffffff", "lineColor": "#111111"}}}%%',
+        "flowchart TD",
+        *(f"  state_{state}{_quoted(_state_lines(flow, state))}:::state" for state in flow.states),
+        *(line for n, arrow in enumerate(arrows) for line in _mermaid_arrow(n, arrow, arrow in drawn.lines)),
+        '  subgraph shared["Drawn once for all the states named"]',
+        "  direction TB",
+        *(f"  card_{n}{_quoted(_card_lines(flow, card))}:::{card.party}" for n, card in enumerate(drawn.cards)),
+        *(f"  card_{n} ~~~ card_{n + MERMAID_COLUMNS}" for n in range(len(drawn.cards) - MERMAID_COLUMNS)),
+        "  end",
+        '  subgraph legend["Who may cause a move"]',
+        "  direction TB",
+        *(f"  legend_{party}{_quoted([_legend(party, drawn)])}:::{party}" for party in Party),
+        "  end",
+        "  classDef state fill:#ffffff,stroke:#111111,color:#111111",
+        "  classDef marker fill:#ffffff,stroke:#ffffff,color:#111111",
+        *(f"  classDef {party} fill:#ffffff,stroke:{c},color:{c},text-align:left" for party, c in COLOURS.items()),
+        *_mermaid_colours(arrows),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _quoted(lines: Iterable[str]) -> str:
+    return f'["{"<br/>".join(line.replace(NO_BREAK, "&nbsp;") for line in lines)}"]'
+
+
+def _mermaid_arrow(n: int, arrow: Arrow, line: bool) -> Iterator[str]:
+    end = f"state_{arrow.dests[0]}"
+    if not line:
+        end = f"to_{n}"
+        yield f"  {end}{_quoted(f'→ {dest}' for dest in arrow.dests)}:::marker"
+    yield f'  state_{arrow.source} {SHAFTS[arrow.party]}|"{"<br/>".join(_trigger_lines(arrow))}"| {end}'
+
+
+def _mermaid_colours(arrows: Sequence[Arrow]) -> Iterator[str]:
+    for party, colour in COLOURS.items():
+        numbers = ",".join(str(n) for n, arrow in enumerate(arrows) if arrow.party is party)
+        if numbers:
+            yield f"  linkStyle {numbers} stroke:{colour},color:{colour}"

@@ -1,32 +1,34 @@
-"""Walks every reachable situation of a table × every event of the alphabet, and checks the promises on each step.
+"""Walks every reachable situation of a table with every event of the alphabet, and checks the promises on each step.
 
-A *situation* is a state with the facts that can still matter in it; labels (SIDs, keys, times) are left out, and so
-are facts that nothing reads before they are set anew. Counters are not part of it either: wherever a counter is asked
-about, both answers are followed, which covers every count there can be. Beside the call runs a `Ghost`: an account of its own, kept from
-events and orders alone, of what was told, agreed, held, opened, captured and charged. The promises are checked against
-the ghost, never against the facts that the guards themselves read.
+Beside the call runs a `Ghost`, an account of the money of its own, that the promises are checked against. The walk
+goes breadth first, so the story told for a broken promise is a shortest one.
+
+Counters are not part of a situation: wherever one is asked about, both a fresh and a worn-out count are followed, which
+covers every count there can be. In the same way an earlier payment of the call, credited or not, is tried at every
+event about it (without one, it is a stray session): nothing else depends on it.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter, deque
-from collections.abc import Callable, Hashable
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import get_args
 
-from payagent.flow import effects as do
 from payagent.flow import events as ev
 from payagent.flow.call import Call
-from payagent.flow.facts import Facts
+from payagent.flow.facts import Payment
+from payagent.flow.facts import replace as replace_facts
 from payagent.flow.limits import Limits
 from payagent.flow.money import Money
 from payagent.flow.rows import Guard, View
-from payagent.flow.states import FINAL, State
+from payagent.flow.states import FINAL
 from payagent.flow.step import Step
 from payagent.flow.table import Flow
-from payagent.review.alphabet import STRAY, alphabet
+from payagent.review.alphabet import EARLIER, INVENTED, NOW, RELAY, alphabet
+from payagent.review.ghost import Ghost, follow
+from payagent.review.promises import OF_STEPS, PROMISES, Moment
+from payagent.review.situations import Situation, situation
 
 WALK_LIMITS = Limits(
     identity_tries=2,
@@ -38,28 +40,43 @@ WALK_LIMITS = Limits(
     start_failures=2,
     refused_tools=2,
 )
-"""Small counts, so that the walk stays finite and quick; a guard only ever asks whether one more is left."""
+"""Small counts; a guard only ever asks whether one more is left."""
 
+_FRESH = {
+    "identity_tries": 0,
+    "look_up_failures": 0,
+    "field_tries": 0,
+    "capture_refusals": 0,
+    "declines": 0,
+    "model_failures": 0,
+    "start_failures": 0,
+    "refusals": 0,
+    "reconnects": 0,
+    "silences": 0,
+}
+_WORN = dict.fromkeys(_FRESH, 1)
+"""Every count used up but for the last, by `WALK_LIMITS`."""
 
-@dataclass(frozen=True, slots=True)
-class Ghost:
-    """What happened to the money, kept apart from the call's own facts."""
+_COUNTING = frozenset(
+    {
+        "identity_tries_left",
+        "look_ups_left",
+        "field_tries_left",
+        "capture_tries_left",
+        "declines_left",
+        "model_failures_left",
+        "start_tries_left",
+        "reconnects_left",
+        "silences_left",
+    }
+)
+"""The guards that ask for a count."""
 
-    identified: bool = False
-    told: Decimal | None = None
-    words: bool = False
-    confirmed: bool = False
-    agreed: Decimal | None = None
-    held: bool = False
-    opened: Decimal | None = None
-    session: str = ""
-    captured: frozenset[str] = frozenset()
-    charging: bool = False
-    session_open: bool = False
-    success: bool = False
-    card: str = ""
-    capturing: str = ""
-    credited: bool = False
+_EARLIER = Payment(0, "B-0", Money(Decimal("5.00"), "USD"), EARLIER)
+_CREDITED = replace(_EARLIER, credited=True)
+
+Seen = dict[Situation, tuple[Situation | None, Step | None]]
+"""Each situation with the one it was first reached from, and by which step."""
 
 
 @dataclass
@@ -69,474 +86,171 @@ class Walked:
     situations: int = 0
     events: int = 0
     checks: Counter[str] = field(default_factory=Counter)
+    checked_rows: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     broken: dict[str, list[Step]] = field(default_factory=dict)
-    guard_outcomes: Counter[tuple[str, str, bool]] = field(default_factory=Counter)
-    rows: Counter[str] = field(default_factory=Counter)
     stuck: list[str] = field(default_factory=list)
+    rows: Counter[str] = field(default_factory=Counter)
+    guard_outcomes: Counter[tuple[str, str, bool]] = field(default_factory=Counter)
+
+    def never_fired(self, flow: Flow) -> list[str]:
+        """The rows of `flow` that no step fired."""
+        return [row.id for row in flow.rows if not self.rows[row.id]]
+
+    def never_false(self, flow: Flow) -> list[str]:
+        """`row: guard` for each guard that was asked and always said yes: redundant, or a second lock on the door."""
+        guards = [(row.id, guard.name) for row in flow.rows for guard in row.guards]
+        return [f"{row}: {name}" for row, name in guards if not self.guard_outcomes[row, name, False]]
 
 
-def walk(flow: Flow, limit: int = 2_000_000) -> Walked:
-    """Walk `flow` whole. Its counts are replaced by `WALK_LIMITS`; every row and guard stays as it is."""
+def walk(flow: Flow, limit: int = 50_000, *, until_broken: bool = False) -> Walked:
+    """Walk `flow` whole, or until a promise is broken.
+
+    Its counts are replaced by `WALK_LIMITS`; every row and guard stays as it is.
+
+    Raises:
+        RuntimeError: there are more than `limit` situations, so something in the facts is not bounded.
+    """
     found = Walked()
-    flow = replace(_instrumented(flow, found), limits=WALK_LIMITS)
-    start = Call(flow, "CA")
-    seen: dict[Hashable, tuple[Hashable, Step | None]] = {situation(start, Ghost()): (None, None)}
-    leads_to: dict[Hashable, set[Hashable]] = {}
-    todo = deque([(start, Ghost())])
-    while todo:
-        call, ghost = todo.popleft()
-        here = situation(call, ghost)
+    call, ghost = _start(replace(_noting(flow, found), limits=WALK_LIMITS))
+    here = situation(call, ghost)
+    seen: Seen = {here: (None, None)}
+    leads_to: dict[Situation, set[Situation]] = {}
+    todo = deque([(call, ghost, here)])
+    while todo and not (until_broken and found.broken):
+        if len(seen) > limit:
+            raise RuntimeError(f"more than {limit} situations: the facts are not bounded")
+        call, ghost, here = todo.popleft()
         leads_to[here] = set()
-        found.situations += 1
-        for call, event, at in ((c, event, at) for event, at in alphabet(call) for c in _variants(call, event)):
-            found.events += 1
-            step = call.decide(event, at)
-            if step is None:
-                continue
-            after = _copy(call)
-            after.apply(step)
-            then = follow(ghost, step)
-            for promise in PROMISES:
-                if promise.applies(call, step):
-                    found.checks[promise.words] += 1
-                    if not promise.kept(call, ghost, step, after, then) and promise.words not in found.broken:
-                        found.broken[promise.words] = [*_story(seen, here), step]
-            if step.row:
-                found.rows[step.row] += 1
-            there = situation(after, then)
+        for moment in _moments(call, ghost, found):
+            kept = _check(moment, found, seen, here)
+            there = situation(moment.after, moment.then)
             leads_to[here].add(there)
-            if there not in seen:
-                if len(seen) >= limit:
-                    raise RuntimeError(f"more than {limit} situations: the facts are not bounded")
-                seen[there] = (here, step)
-                todo.append((_fresh(after), then))
-    found.stuck = [str(s[0]) for s in _cannot_end(leads_to)]
+            if kept and there not in seen:  # behind a broken promise the ghost and the facts tell different stories
+                seen[there] = (here, moment.step)
+                todo.append((_with(moment.after, earlier=(), **_FRESH), moment.then, there))
+    found.situations = len(seen)
+    found.stuck = [] if todo else sorted({str(place[0]) for place in _cannot_end(leads_to)})
     return found
 
 
-def _copy(call: Call) -> Call:
-    twin = Call(call.flow, call.call_sid, call.engine)
-    twin.state, twin.facts, twin.timers, twin.seq = call.state, call.facts, call.timers, call.seq
+def _start(flow: Flow) -> tuple[Call, Ghost]:
+    """A call whose first relay is up: from here on the relay's session is a mere label."""
+    call, ghost = Call(flow, "CA"), Ghost()
+    for event in (ev.CallStarted("1234"), ev.RelayConnected(RELAY)):
+        step = call.decide(event, NOW)
+        assert step is not None
+        call.apply(step)
+    return call, ghost
+
+
+def _moments(call: Call, ghost: Ghost, found: Walked) -> Iterator[Moment]:
+    """All that can happen next, whatever the counts are."""
+    for event, at in alphabet(call):
+        for variant in _variants(call, event):
+            found.events += 1
+            step = variant.decide(event, at)
+            if step is not None:
+                after = _with(variant)
+                after.apply(step)
+                yield Moment(variant, ghost, step, after, follow(ghost, step))
+
+
+def _variants(call: Call, event: ev.Event) -> tuple[Call, ...]:
+    """The call as it is; worn out where a count is asked about; with an earlier payment where one is."""
+    if getattr(event, "session", "") == EARLIER:
+        uncredited, credited = _with(call, earlier=(_EARLIER,)), _with(call, earlier=(_CREDITED,))
+        return (uncredited, credited) if isinstance(event, ev.PaymentSucceeded) else (uncredited,)
+    if isinstance(event, ev.ToolCalled):  # refused tools are counted by name of none
+        asked = event.name == INVENTED
+    else:
+        rows = call.flow.by_trigger.get((call.state, ev.trigger_of(event)), ())
+        asked = any(guard.name in _COUNTING for row in rows for guard in row.guards)
+    return (call, _with(call, **_WORN)) if asked else (call,)
+
+
+def _with(call: Call, **changes: object) -> Call:
+    """A twin of the call, with these facts changed."""
+    twin = object.__new__(Call)
+    for name in Call.__slots__:
+        setattr(twin, name, getattr(call, name))
+    if changes:
+        twin.facts = replace_facts(call.facts, **changes)  # type: ignore[arg-type]
     return twin
 
 
-def _story(seen: dict[Hashable, tuple[Hashable, Step | None]], here: Hashable) -> list[Step]:
+def _check(moment: Moment, found: Walked, seen: Seen, here: Situation) -> bool:
+    """Whether the step keeps every promise it is about; the first story of each broken one is kept."""
+    if moment.step.row:
+        found.rows[moment.step.row] += 1
+    whole = True
+    for promise in PROMISES if moment.step.orders else OF_STEPS:
+        if promise.applies(moment.step):
+            found.checks[promise.words] += 1
+            found.checked_rows[promise.words].add(moment.step.row)
+            if not promise.kept(moment):
+                found.broken.setdefault(promise.words, [*_story(seen, here), moment.step])
+                whole = False
+    return whole
+
+
+def _story(seen: Seen, here: Situation) -> list[Step]:
     """The steps of the shortest way to a situation."""
     steps: list[Step] = []
     before, step = seen[here]
-    while step is not None:
+    while before is not None and step is not None:
         steps.append(step)
         before, step = seen[before]
     return steps[::-1]
 
 
-def _cannot_end(leads_to: dict[Hashable, set[Hashable]]) -> list[tuple[State]]:
+def _cannot_end(leads_to: dict[Situation, set[Situation]]) -> list[Situation]:
     """The situations from which no way leads to a final state."""
-    comes_from: dict[Hashable, list[Hashable]] = {}
+    comes_from: dict[Situation, list[Situation]] = {}
     for here, nexts in leads_to.items():
         for there in nexts:
             comes_from.setdefault(there, []).append(here)
-    ends = [s for s in leads_to if s[0] in FINAL]  # type: ignore[index]
+    ends = [place for place in leads_to if place[0] in FINAL]
     reached = set(ends)
     while ends:
         for before in comes_from.get(ends.pop(), ()):
             if before not in reached:
                 reached.add(before)
                 ends.append(before)
-    return [s for s in leads_to if s not in reached]  # type: ignore[misc]
+    return [place for place in leads_to if place not in reached]
 
 
-def _instrumented(flow: Flow, found: Walked) -> Flow:
+def _noting(flow: Flow, found: Walked) -> Flow:
     """The same table, with every guard noting how it answered."""
 
     def noting(row_id: str, guard: Guard) -> Guard:
         def holds(view: View) -> bool:
             answer = guard.holds(view)
-            found.guard_outcomes[row_id, guard.words, answer] += 1
+            found.guard_outcomes[row_id, guard.name, answer] += 1
             return answer
 
+        holds.__name__ = guard.name
         return replace(guard, holds=holds)
 
     rows = tuple(replace(row, guards=tuple(noting(row.id, guard) for guard in row.guards)) for row in flow.rows)
     return replace(flow, rows=rows)
 
 
-# What makes two situations the same
+def told(flow: Flow, walked: Walked) -> list[str]:
+    """A walk in words: the figures, each promise with its count, broken ones as a story, what was never false."""
+    lines = [
+        f"{flow.pace} pace, profile {flow.profile}, table {flow.version}:"
+        f" {walked.situations} situations, {walked.events} events tried"
+    ]
+    for promise in PROMISES:
+        verdict = "BROKEN" if promise.words in walked.broken else "holds "
+        lines.append(f"  {promise.number}  {verdict} {walked.checks[promise.words]:>8} times  {promise.words}")
+        lines += [f"       {_line(step)}" for step in walked.broken.get(promise.words, ())]
+    lines += [f"  no way to an end from {state}" for state in walked.stuck]
+    lines += [f"  never fired: {row}" for row in walked.never_fired(flow)]
+    return [*lines, *(f"  never false: {guard}" for guard in walked.never_false(flow))]
 
 
-_MONEY_STATES = frozenset(State) - {
-    State.VERIFYING_IDENTITY,
-    State.CONFIRMING_BALANCE,
-    State.CHOOSING_AMOUNT,
-    State.PAYMENT_COMPLETED,
-    State.PAYMENT_DECLINED,
-    State.PAYMENT_CANCELLED,
-}
-
-
-def situation(call: Call, ghost: Ghost) -> Hashable:
-    """A state with the facts that can still matter in it, and the ghost's account of the money."""
-    timers = frozenset(t.name for t in call.timers)
-    return (call.state, _live(call.state, call.facts), timers, _live_ghost(call.state, ghost))
-
-
-_OVER = (State.HANDING_OFF, State.ENDED, State.PAYMENT_OUTCOME_UNKNOWN)
-
-
-def _live(state: State, facts: Facts) -> Hashable:
-    """The facts without labels and counters, and without those that nothing reads here before they are set anew."""
-    paying = state in _MONEY_STATES and state not in _OVER
-    line = (facts.line, bool(facts.relay)) if state not in FINAL else None
-    talk = (facts.bill and facts.bill.id, facts.told, facts.heard, facts.confirmed, facts.payment.amount)
-    keypad = (
-        facts.capturing,
-        facts.captured,
-        bool(facts.prompt),
-        bool(facts.key_at),
-        bool(facts.key_lost_at),
-        facts.last_four,
-    )
-    return (
-        line,
-        bool(facts.turn),
-        facts.unanswered and state in (State.PROCESSING_PAYMENT, State.CANCELLING_PAYMENT),
-        frozenset(kind for kind, _ in facts.awaiting if state not in FINAL),
-        talk if state not in _OVER else None,
-        bool(facts.payment.session),
-        facts.payment.credited,
-        bool(facts.earlier) and facts.earlier[-1].credited,
-        facts.pay,
-        facts.held,
-        keypad if paying else None,
-        facts.completing,
-        facts.outcome,
-        (facts.leaving, len(facts.routes_tried)) if state is State.HANDING_OFF else None,
-    )
-
-
-def _live_ghost(state: State, ghost: Ghost) -> Ghost:
-    """The ghost without what no promise asks any more: where no payment can be started, only the money's fate."""
-    if state not in _OVER:
-        return ghost
-    return Ghost(
-        session=ghost.session and "PK",
-        charging=ghost.charging,
-        session_open=ghost.session_open,
-        success=ghost.success,
-        credited=ghost.credited,
-    )
-
-
-_COUNTERS = (
-    ("identity_tries", "identity_tries"),
-    ("look_up_failures", "identity_tries"),
-    ("field_tries", "field_tries"),
-    ("capture_refusals", "field_tries"),
-    ("declines", "declined_cards"),
-    ("model_failures", "model_failures"),
-    ("start_failures", "start_failures"),
-    ("refusals", "refused_tools"),
-)
-_BOUNDS = (("reconnects", "reconnects"), ("silences", "silences"))
-_COUNTED = frozenset(
-    """silence model_failed relay_failed relay_ended identity_not_matched identity_look_up_failed pay_not_opened
-    session_refused capture_refused field_rejected capture_out_of_sequence entry_timed_out complete_refused
-    payment_failed""".split()
-)
-
-
-def _variants(call: Call, event: ev.Event) -> tuple[Call, ...]:
-    """The call with its counters fresh, and where they are asked about also with every count used up but the last."""
-    if not isinstance(event, ev.ToolCalled) and ev.trigger_of(event) not in _COUNTED:
-        return (call,)
-    limits = call.flow.limits
-    last = {name: getattr(limits, bound) - 1 for name, bound in _COUNTERS}
-    used = {name: getattr(limits, bound) for name, bound in _BOUNDS}
-    worn = _copy(call)
-    worn.facts = replace(call.facts, **last, **used)
-    return call, worn
-
-
-def _fresh(call: Call) -> Call:
-    """The call with its counters at zero: how far they have come is explored at every event instead."""
-    call.facts = replace(call.facts, **{name: 0 for name, _ in (*_COUNTERS, *_BOUNDS)})
-    return call
-
-
-# The ghost
-
-
-def follow(ghost: Ghost, step: Step) -> Ghost:
-    """The ghost after a step. It reads events and orders only."""
-    ghost = heard(ghost, step)
-    for order in step.orders:
-        ghost = _ordered(ghost, order)
-    return ghost
-
-
-def heard(ghost: Ghost, step: Step) -> Ghost:
-    """The ghost after the event of a step, before its orders."""
-    event = step.event
-    match event:
-        case ev.IdentityMatched():
-            return replace(ghost, identified=True)
-        case ev.CallerSpoke():
-            return replace(ghost, words=True)
-        case ev.ToolCalled() if step.row:
-            return _agreed(ghost, event)
-        case ev.BillHeld():
-            return replace(ghost, held=True)
-        case ev.PayOpened(session=session):
-            return _opened(ghost, session)
-        case ev.CompleteRefused(code=code) if code != 64002:
-            return replace(ghost, charging=False)
-        case ev.CancelAccepted() | ev.CancelUnanswered() | ev.CallerHungUp():
-            return replace(ghost, session_open=False)
-    return _reported(ghost, event)
-
-
-def _agreed(ghost: Ghost, event: ev.ToolCalled) -> Ghost:
-    arguments = json.loads(event.arguments)
-    match event.name:
-        case "confirm_balance":
-            return replace(ghost, confirmed=arguments["agreed"] is True)
-        case "check_pending_bill":
-            return replace(ghost, told=None, confirmed=False)
-        case "start_payment":
-            agreed = Decimal(arguments["amount"])
-            return Ghost(ghost.identified, ghost.told, False, ghost.confirmed, agreed)
-    return ghost
-
-
-def _opened(ghost: Ghost, session: str) -> Ghost:
-    if ghost.opened is None or ghost.session or session == STRAY:
-        return ghost
-    return replace(ghost, session=session, session_open=True)
-
-
-def _reported(ghost: Ghost, event: ev.Event) -> Ghost:
-    session = getattr(event, "session", "")
-    if not isinstance(event, get_args(ev.PayReport)):
-        return ghost
-    ghost = _opened(ghost, session)
-    if session != ghost.session:
-        return ghost
-    match event:
-        case ev.FieldCaptured(field=name, required=required, last_four=last_four) if name == ghost.capturing:
-            captured = ghost.captured | {name}
-            if name == "card_number":
-                captured = (
-                    captured if ghost.card in ("", last_four) else captured - {"expiration_date", "security_code"}
-                )
-                ghost = replace(ghost, card=last_four)
-            return replace(ghost, captured=captured - set(required or ()))
-        case ev.CaptureOutOfSequence():
-            return replace(ghost, captured=ghost.captured - {"expiration_date", "security_code"})
-        case ev.PaymentSucceeded():
-            return replace(ghost, success=True, charging=False, session_open=False)
-        case ev.PaymentFailed(result=result, code=code):
-            declined = result in _DECLINES and code != 64002
-            return replace(ghost, session_open=False, charging=ghost.charging and not declined)
-        case ev.SessionRefused():
-            return replace(ghost, session_open=False)
-    return ghost
-
-
-_DECLINES = ("payment-connector-error", "validation-error", "too-many-failed-attempts")
-
-
-def _ordered(ghost: Ghost, order: do.Order) -> Ghost:
-    match order:
-        case do.Say(sentence="balance", values=values):
-            return replace(ghost, told=_amount(values), words=False, confirmed=False)
-        case do.Say(sentence="declined" | "cancelled" | "session_lost" | "star_pressed"):
-            return replace(ghost, words=False)
-        case do.OpenPay(amount=amount):
-            return replace(ghost, opened=amount.amount)
-        case do.Capture(field=name):
-            return replace(ghost, captured=ghost.captured - {name}, capturing=name)
-        case do.CompletePay():
-            return replace(ghost, charging=True)
-        case do.CancelPay(session=session) if session == ghost.session:
-            return replace(ghost, session_open=False)
-        case do.CreditBill() if ghost.success or ghost.charging:
-            return replace(ghost, credited=True, held=False)
-        case do.ReleaseBill():
-            return replace(ghost, held=False)
-    return ghost
-
-
-def _amount(values: tuple[tuple[str, do.Value], ...]) -> Decimal:
-    amount = dict(values)["amount"]
-    assert isinstance(amount, Money)
-    return amount.amount
-
-
-# The promises
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """One promise: which steps it is about, and whether a step keeps it."""
-
-    number: int
-    words: str
-    applies: Callable[[Call, Step], bool]
-    kept: Callable[[Call, Ghost, Step, Call, Ghost], bool]
-
-
-def _orders(kind: type[do.Order]) -> Callable[[Call, Step], bool]:
-    return lambda _, step: any(isinstance(order, kind) for order in step.orders)
-
-
-def _says(*names: str) -> Callable[[Call, Step], bool]:
-    return lambda _, step: any(isinstance(order, do.Say) and order.sentence in names for order in step.orders)
-
-
-def _only_what_is_open(call: Call, ghost: Ghost, step: Step, after: Call, then: Ghost) -> bool:
-    assert isinstance(step.event, ev.ToolCalled)
-    if step.row:
-        name, turn = step.event.name, step.event.turn
-        return bool(turn) and turn == call.facts.turn and name in call.flow.tools[call.state]
-    return after.state is call.state and all(isinstance(order, do.Think | do.Say) for order in step.orders)
-
-
-def _charge_is_due(call: Call, ghost: Ghost, step: Step, after: Call, then: Ghost) -> bool:
-    now = heard(ghost, step)
-    fields = {field.name for field in call.flow.profile.fields}
-    return (
-        now.identified
-        and now.confirmed
-        and now.held
-        and now.told is not None
-        and now.agreed is not None
-        and now.agreed == now.opened
-        and 0 < now.agreed <= now.told
-        and fields <= now.captured
-        and bool(now.session)
-    )
-
-
-def _opens_what_was_agreed(call: Call, ghost: Ghost, step: Step, after: Call, then: Ghost) -> bool:
-    now = heard(ghost, step)
-    opened = [order.amount.amount for order in step.orders if isinstance(order, do.OpenPay)]
-    return opened == [now.agreed] and now.held and not now.session_open and now.opened is None
-
-
-def _credited_for_a_reason(call: Call, ghost: Ghost, step: Step, after: Call, then: Ghost) -> bool:
-    if isinstance(step.event, ev.PaymentSucceeded) and step.event.session != ghost.session and ghost.session:
-        return any(p.session == step.event.session and not p.credited for p in call.facts.earlier)
-    found = isinstance(step.event, ev.OutcomeResolved) and step.event.outcome == "paid"
-    return not ghost.credited and (heard(ghost, step).success or found)
-
-
-def _nothing_left_open(call: Call, ghost: Ghost, step: Step, after: Call, then: Ghost) -> bool:
-    return not then.session_open or then.charging
-
-
-def _is_parting(call: Call, step: Step) -> bool:
-    return step.after in FINAL or any(isinstance(order, do.EndRelay) for order in step.orders)
-
-
-def _keeps_the_hold(call: Call, ghost: Ghost, step: Step, after: Call, then: Ghost) -> bool:
-    resolved = isinstance(step.event, ev.OutcomeResolved) and step.event.outcome == "not_paid"
-    return resolved or not heard(ghost, step).charging
-
-
-QUIET = (
-    State.PROCESSING_PAYMENT,
-    State.CANCELLING_PAYMENT,
-    State.PAYMENT_OUTCOME_UNKNOWN,
-    State.HANDING_OFF,
-    State.ENDED,
-)
-
-PROMISES: tuple[Promise, ...] = (
-    Promise(
-        1,
-        "the model does only what the state opens, in the current turn",
-        lambda _, step: isinstance(step.event, ev.ToolCalled),
-        _only_what_is_open,
-    ),
-    Promise(
-        1,
-        "no model turn and no tool while a charge, a cancel, a hand-off or nothing is under way",
-        lambda _, step: step.after in QUIET,
-        lambda _call, _g, step, after, _then: (
-            not after.flow.tools[after.state]
-            and not any(isinstance(order, do.Think) for order in step.orders)
-            and not after.facts.turn
-        ),
-    ),
-    Promise(
-        2,
-        "no charge without identity, balance, agreed amount within bounds, every field, and the bill held",
-        _orders(do.CompletePay),
-        _charge_is_due,
-    ),
-    Promise(
-        2,
-        "at most one charge is asked for in a payment that Twilio may have accepted",
-        _orders(do.CompletePay),
-        lambda _call, ghost, step, _after, _then: not ghost.charging and not ghost.success,
-    ),
-    Promise(
-        2,
-        "the session is opened for the amount agreed, on a held bill, with no other session open",
-        _orders(do.OpenPay),
-        _opens_what_was_agreed,
-    ),
-    Promise(
-        2,
-        "a payment is started only after words of the caller since the balance, the last decline or cancel",
-        lambda _, step: isinstance(step.event, ev.ToolCalled) and step.event.name == "start_payment" and bool(step.row),
-        lambda _call, ghost, _step, _after, _then: ghost.words,
-    ),
-    Promise(
-        3,
-        "“paid” is said only after the processor's success",
-        _says("paid", "paid_without_code"),
-        lambda _call, ghost, step, _after, _then: heard(ghost, step).success,
-    ),
-    Promise(
-        3,
-        "a bill is credited once, and only for a success or a person's word",
-        _orders(do.CreditBill),
-        _credited_for_a_reason,
-    ),
-    Promise(
-        3,
-        "a bill whose charge is unknown stays held until a person resolves it",
-        _orders(do.ReleaseBill),
-        _keeps_the_hold,
-    ),
-    Promise(
-        6,
-        "every state but the last has a longest wait",
-        lambda _, step: step.after not in FINAL,
-        lambda _call, _g, step, _after, _then: bool(step.timers),
-    ),
-    Promise(
-        7,
-        "no payment session is left open when the call ends or is passed on",
-        _is_parting,
-        _nothing_left_open,
-    ),
-    Promise(
-        7,
-        "a payment whose charge Twilio may have accepted is never cancelled",
-        _orders(do.CancelPay),
-        lambda _call, ghost, step, _after, _then: (
-            not (
-                heard(ghost, step).charging
-                and any(isinstance(order, do.CancelPay) and order.session == ghost.session for order in step.orders)
-            )
-        ),
-    ),
-    Promise(
-        8,
-        "a final state is never left",
-        lambda call, _: call.state in FINAL,
-        lambda call, _g, step, _after, _then: step.after is call.state,
-    ),
-)
+def _line(step: Step) -> str:
+    orders = ", ".join(type(order).__name__ for order in step.orders) or "no orders"
+    why = step.row or step.refused or "recorded"
+    return f"{ev.trigger_of(step.event)}: {step.before} -> {step.after} ({why}); {orders}"

@@ -31,7 +31,7 @@ def build(opened: Open, relay_path: str) -> Starlette:
             app.state.desk = desk
             yield
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/api/incoming-call", incoming_call, methods=["POST"]),
             Route("/api/status-callback", status_callback, methods=["POST"]),
@@ -49,6 +49,8 @@ def build(opened: Open, relay_path: str) -> Starlette:
         },
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # a redirect would lead to whatever `Host` the request names
+    return app
 
 
 def _answer(status: int, words: str) -> Callable[[Request, Exception], Response]:

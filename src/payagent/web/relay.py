@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
 
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -33,14 +34,20 @@ async def relay_socket(socket: WebSocket) -> None:
         desk.signatures.check_socket(desk.relay_url, socket.headers.get("x-twilio-signature"))
     except BadSignature:
         _log.warning("a relay's handshake was not signed by Twilio")
-        await socket.close(POLICY_VIOLATION)
+        await _refuse(socket)
         return
     await socket.accept()
     session, mouth = await _set_up(socket, desk)
     if session is None:
-        await socket.close(POLICY_VIOLATION)
+        await _refuse(socket)
         return
     await _talk(socket, desk, session, mouth)
+
+
+async def _refuse(socket: WebSocket) -> None:
+    """Close it; it may have gone away by itself."""
+    with suppress(WebSocketDisconnect):
+        await socket.close(POLICY_VIOLATION)
 
 
 async def _set_up(socket: WebSocket, desk: FrontDesk) -> tuple[Session | None, Mouth]:

@@ -8,6 +8,9 @@ from starlette.responses import Response
 
 from payagent.errors import JournalFailed
 from payagent.flow import effects as do
+from payagent.flow.call import Call
+from payagent.flow.hand_off import card
+from payagent.flow.states import State
 from payagent.flow.step import Step
 from payagent.phone import callbacks, twiml, webhooks
 from payagent.session import Session
@@ -24,7 +27,7 @@ async def incoming_call(request: Request) -> Response:
         await desk.switchboard.start(call.call_sid, webhooks.mask_caller(call.caller), desk.caller_id(call.caller))
     except JournalFailed:
         _log.critical("a call could not be put on record; the caller is passed on", call_sid=call.call_sid)
-        return _xml(_pass_on(desk, {"callSid": call.call_sid, "reason": "the record cannot be written"}))
+        return _xml(_pass_on(desk, call.call_sid))
     return _xml(_connect(desk, call.call_sid, desk.greeting))
 
 
@@ -54,14 +57,23 @@ def _answer(desk: FrontDesk, session: Session, step: Step | None) -> str:
         match order:
             case do.ConnectRelay():
                 return _connect(desk, session.call.call_sid, None)
-            case do.RouteCall(route="queue") if desk.workflow_sid:
-                return twiml.enqueue(desk.workflow_sid, desk.action_url, session.hand_off_card())
-            case do.RouteCall(route="dial") if desk.transfer_number:
-                return twiml.dial(desk.transfer_number, desk.action_url, None, desk.dial_seconds)
+            case do.RouteCall(route="queue", sentence=sentence) if desk.workflow_sid:
+                first = _spoken(desk, sentence, language)
+                return twiml.enqueue(desk.workflow_sid, desk.action_url, session.hand_off_card(), first)
+            case do.RouteCall(route="dial", sentence=sentence) if desk.transfer_number:
+                first = _spoken(desk, sentence, language)
+                return twiml.dial(desk.transfer_number, desk.action_url, None, desk.dial_seconds, first)
             case do.HangUp(sentence=sentence):
                 text = desk.sentences.render(sentence, {}, language) if sentence else None
                 return twiml.say_and_hang_up(text, desk.locales[language])
     return twiml.empty()
+
+
+def _spoken(desk: FrontDesk, sentence: str, language: str) -> twiml.Spoken | None:
+    """A fixed sentence to be said by TwiML; None for none."""
+    if not sentence:
+        return None
+    return twiml.Spoken(desk.sentences.render(sentence, {}, language), desk.locales[language])
 
 
 def _connect(desk: FrontDesk, call_sid: str, greeting: str | None) -> str:
@@ -70,10 +82,12 @@ def _connect(desk: FrontDesk, call_sid: str, greeting: str | None) -> str:
     )
 
 
-def _pass_on(desk: FrontDesk, card: dict[str, object]) -> str:
-    """To a person, without the help of a record."""
+def _pass_on(desk: FrontDesk, call_sid: str) -> str:
+    """To a person, without the help of a record: all that is known is that the phone rang."""
     if desk.workflow_sid:
-        return twiml.enqueue(desk.workflow_sid, desk.action_url, card)
+        nothing_yet = card(Call(desk.switchboard.flow, call_sid), State.VERIFYING_IDENTITY)
+        reason = {"reason": "the record cannot be written"}
+        return twiml.enqueue(desk.workflow_sid, desk.action_url, nothing_yet | reason)
     assert desk.transfer_number is not None  # the settings require one of the two
     return twiml.dial(desk.transfer_number, desk.action_url, None, desk.dial_seconds)
 

@@ -1,0 +1,279 @@
+"""The promises of the design (its section 6) that the walk checks, each on every step it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from payagent.flow import effects as do
+from payagent.flow import events as ev
+from payagent.flow.call import Call
+from payagent.flow.states import FIELDS, FINAL, State
+from payagent.flow.step import Step
+from payagent.review.alphabet import EARLIER
+from payagent.review.ghost import Ghost, heard, spoken_amount
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One step seen from both sides: the call and its ghost before it, and after."""
+
+    call: Call
+    ghost: Ghost
+    step: Step
+    after: Call
+    then: Ghost
+
+    @property
+    def now(self) -> Ghost:
+        """The ghost once the event is heard, before its orders."""
+        return heard(self.ghost, self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One promise: its number in the design, its words, which steps it is about, and whether a step keeps it."""
+
+    number: int
+    words: str
+    applies: Callable[[Step], bool]
+    kept: Callable[[Moment], bool]
+
+
+def _orders(kind: type[do.Order]) -> Callable[[Step], bool]:
+    return lambda step: any(isinstance(order, kind) for order in step.orders)
+
+
+def _says(*sentences: str) -> Callable[[Step], bool]:
+    return lambda step: any(isinstance(order, do.Say) and order.sentence in sentences for order in step.orders)
+
+
+def _is_tool(step: Step) -> bool:
+    return isinstance(step.event, ev.ToolCalled)
+
+
+def _starts(step: Step) -> bool:
+    return isinstance(step.event, ev.ToolCalled) and step.event.name == "start_payment" and bool(step.row)
+
+
+# 1. The model
+
+
+def _only_what_is_open(m: Moment) -> bool:
+    assert isinstance(m.step.event, ev.ToolCalled)
+    if m.step.row:
+        name, turn = m.step.event.name, m.step.event.turn
+        return bool(turn) and turn == m.call.facts.turn and name in m.call.flow.tools[m.call.state]
+    return m.after.state is m.call.state and all(isinstance(order, do.Think | do.Say) for order in m.step.orders)
+
+
+_PARTING = frozenset({State.CANCELLING_PAYMENT, State.PAYMENT_OUTCOME_UNKNOWN, State.HANDING_OFF, State.ENDED})
+
+
+def _is_quiet(m: Moment) -> bool:
+    thinks = any(isinstance(order, do.Think) for order in m.step.orders)
+    return not m.after.flow.tools[m.after.state] and not thinks and not m.after.facts.turn
+
+
+# 2. The charge
+
+
+def _is_agreed(ghost: Ghost) -> bool:
+    """A known caller confirmed a balance and chose an amount within it."""
+    return (
+        ghost.identified
+        and ghost.confirmed
+        and ghost.told is not None
+        and ghost.agreed is not None
+        and 0 < ghost.agreed <= ghost.told
+    )
+
+
+def _charge_is_due(m: Moment) -> bool:
+    now = m.now
+    fields = {field.name for field in m.call.flow.profile.fields}
+    held = now.hold == "held" and now.session_open
+    return _is_agreed(now) and held and now.agreed == now.opened and fields <= now.captured
+
+
+def _charges_once(m: Moment) -> bool:
+    charges = sum(isinstance(order, do.CompletePay) for order in m.step.orders)
+    return charges == 1 and not m.now.charging and not m.now.success
+
+
+def _opens_what_was_agreed(m: Moment) -> bool:
+    opened = [order.amount.amount for order in m.step.orders if isinstance(order, do.OpenPay)]
+    return opened == [m.now.agreed] and m.now.hold == "held" and m.now.opened is None
+
+
+def _nothing_else_open(m: Moment) -> bool:
+    return not m.now.session_open and not m.now.creating and not m.now.charging
+
+
+# 3. The outcome
+
+
+def _credited_for_a_reason(m: Moment) -> bool:
+    event, credit = m.step.event, next(order for order in m.step.orders if isinstance(order, do.CreditBill))
+    if isinstance(event, ev.PaymentSucceeded) and event.session == EARLIER:
+        return any(p.session == EARLIER and not p.credited for p in m.call.facts.earlier)
+    found = isinstance(event, ev.OutcomeResolved) and event.outcome == "paid"
+    same = (credit.payment, credit.bill, credit.amount.amount) == (m.ghost.payment, m.ghost.bill, m.ghost.opened)
+    return same and not m.ghost.credited and (m.now.success or found)
+
+
+def _names_the_amount(m: Moment) -> bool:
+    named = [o for o in m.step.orders if isinstance(o, do.Say) and o.sentence in _MONEY_SENTENCES]
+    return all(spoken_amount(order) == m.then.opened for order in named)
+
+
+_MONEY_SENTENCES = ("about_to_pay", "ready", "paid", "paid_without_code")
+
+
+# 7. The session
+
+
+_KEYING = frozenset({f.due for f in FIELDS.values()} | {f.entry for f in FIELDS.values()} | {State.READY_TO_COMPLETE})
+
+
+def _open_session_is_wanted(m: Moment) -> bool:
+    return not m.then.session_open or m.then.charging or m.step.after in _KEYING
+
+
+def _stray_is_cancelled(m: Moment) -> bool:
+    event = m.step.event
+    assert isinstance(event, ev.PayOpened | ev.PaymentSessionStarted)
+    known = {m.after.facts.payment.session, *(p.session for p in m.after.facts.earlier)}
+    cancelled = any(isinstance(order, do.CancelPay) and order.session == event.session for order in m.step.orders)
+    return event.session in known or cancelled
+
+
+def _cancels_no_charge(m: Moment) -> bool:
+    cancelled = {order.session for order in m.step.orders if isinstance(order, do.CancelPay)}
+    return not m.now.charging or m.ghost.session not in cancelled
+
+
+OF_STEPS: tuple[Promise, ...] = (
+    Promise(1, "the model does only what the state opens, in the current turn", _is_tool, _only_what_is_open),
+    Promise(
+        1,
+        "while a charge is with the processor no tool is open and no model turn runs",
+        lambda step: step.after is State.PROCESSING_PAYMENT,
+        _is_quiet,
+    ),
+    Promise(
+        1,
+        "no tool is open and no model turn runs while a payment is cancelled or unknown, or the call parts",
+        lambda step: step.after in _PARTING,
+        _is_quiet,
+    ),
+    Promise(
+        2,
+        "a payment is started only by a known caller, for a confirmed balance and an amount within it",
+        _starts,
+        lambda m: _is_agreed(m.now),
+    ),
+    Promise(
+        2,
+        "a payment is started only after words of the caller since the balance, the last decline or cancel",
+        _starts,
+        lambda m: m.ghost.words,
+    ),
+    Promise(
+        2,
+        "no payment is started while another one of the call is open, unknown, or holds its bill",
+        _starts,
+        lambda m: _nothing_else_open(m) and not m.ghost.hold,
+    ),
+    Promise(
+        3,
+        "a bill does not stay held by a call that is over, unless its charge is unknown",
+        lambda step: step.after in FINAL,
+        lambda m: not m.then.hold or m.then.charging,
+    ),
+    Promise(
+        6,
+        "every state but the last has a longest wait",
+        lambda step: step.after not in FINAL,
+        lambda m: bool(m.step.timers),
+    ),
+    Promise(
+        7,
+        "a payment session is open only while its fields are taken or its charge is under way",
+        lambda _: True,
+        _open_session_is_wanted,
+    ),
+    Promise(
+        7,
+        "a session that nobody waits for is cancelled as soon as it is known",
+        lambda step: isinstance(step.event, ev.PayOpened | ev.PaymentSessionStarted),
+        _stray_is_cancelled,
+    ),
+    Promise(
+        8,
+        "a final state is never left",
+        lambda step: step.before in FINAL,
+        lambda m: m.step.after is m.step.before,
+    ),
+)
+"""Promises that any step may break."""
+
+OF_ORDERS: tuple[Promise, ...] = (
+    Promise(
+        2,
+        "no charge without identity, balance, agreed amount within bounds, every field, and the bill held",
+        _orders(do.CompletePay),
+        _charge_is_due,
+    ),
+    Promise(
+        2,
+        "at most one charge is asked for in a payment that Twilio may have accepted",
+        _orders(do.CompletePay),
+        _charges_once,
+    ),
+    Promise(
+        2,
+        "after a decline no second charge without a new agreement",
+        _orders(do.CompletePay),
+        lambda m: m.now.agreed is not None,
+    ),
+    Promise(
+        2,
+        "a session is opened once, for the amount agreed, on a held bill, with no other session open",
+        _orders(do.OpenPay),
+        lambda m: _opens_what_was_agreed(m) and _nothing_else_open(m),
+    ),
+    Promise(
+        3,
+        "“paid” is said only after the processor's success",
+        _says("paid", "paid_without_code"),
+        lambda m: m.now.success,
+    ),
+    Promise(
+        3,
+        "the amount spoken before and after the charge is the one the session was opened for",
+        _says(*_MONEY_SENTENCES),
+        _names_the_amount,
+    ),
+    Promise(
+        3,
+        "a bill is credited once, with the amount charged, and only for a success or a person's word",
+        _orders(do.CreditBill),
+        _credited_for_a_reason,
+    ),
+    Promise(
+        3,
+        "a bill whose charge is unknown stays held until a person resolves it",
+        _orders(do.ReleaseBill),
+        lambda m: not m.now.charging,
+    ),
+    Promise(
+        7,
+        "a payment whose charge Twilio may have accepted is never cancelled",
+        _orders(do.CancelPay),
+        _cancels_no_charge,
+    ),
+)
+"""Promises that only a step with orders may break."""
+
+PROMISES = tuple(sorted((*OF_STEPS, *OF_ORDERS), key=lambda promise: promise.number))

@@ -1,0 +1,75 @@
+"""One turn of the model in a live call: its words leave as they come; what it led to is told when it is over.
+
+* Words go out only while nobody is deciding an event: so all that was said before an event is known when it is decided.
+* A tool is called when the answer is whole, and only the first one of it: a turn cut before that has called none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import Any, assert_never
+
+import structlog
+
+from payagent.errors import ModelFailed
+from payagent.flow import events as ev
+from payagent.llm import Finished, Model, Piece, Tool, Words
+from payagent.phone.mouth import Mouth
+
+_log = structlog.get_logger("payagent.turn")
+
+End = ev.ToolCalled | ev.TurnEnded | ev.ModelFailed
+"""What a turn can come to."""
+
+
+class Turn:
+    """The turn `key`, spoken by `mouth`; `floor` is held by whoever decides an event.
+
+    `words` is what was sent and is not on the record yet. `task` is set by whoever runs the turn.
+    """
+
+    __slots__ = ("_end", "_floor", "_mouth", "key", "task", "words")
+
+    def __init__(self, key: str, mouth: Mouth, floor: asyncio.Lock) -> None:
+        self.key = key
+        self.words = ""
+        self.task: asyncio.Task[None] | None = None
+        self._mouth = mouth
+        self._floor = floor
+        self._end: End = ev.ModelFailed(key, "cut")
+
+    async def run(self, model: Model, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> End:
+        """Have the turn, and say what it came to. Cancelling it closes the model's stream."""
+        try:
+            async with aclosing(model.turn(messages, tools)) as pieces:
+                async for piece in pieces:
+                    await self._take(piece)
+        except ModelFailed as failed:
+            _log.warning("the model failed", turn=self.key, reason=failed.reason)
+            self._end = ev.ModelFailed(self.key, failed.reason)
+        except Exception:  # a fault of ours: the caller is answered all the same
+            _log.critical("a turn broke off", turn=self.key, exc_info=True)
+            self._end = ev.ModelFailed(self.key, "fault")
+        self._mouth.close_cycle()
+        return self._end
+
+    async def _take(self, piece: Piece) -> None:
+        match piece:
+            case Words(text=text):
+                async with self._floor:
+                    self._say(text)
+            case Tool(call_id=call_id, name=name, arguments=arguments):
+                if not isinstance(self._end, ev.ToolCalled):
+                    self._end = ev.ToolCalled(self.key, call_id, name, arguments)
+            case Finished(reason=reason):
+                self._mouth.close_cycle()
+                if not isinstance(self._end, ev.ToolCalled):
+                    self._end = ev.TurnEnded(self.key, reason)
+            case _:
+                assert_never(piece)
+
+    def _say(self, text: str) -> None:
+        if not self._mouth.closed:
+            self._mouth.token(text)
+            self.words += text

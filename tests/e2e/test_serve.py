@@ -1,0 +1,228 @@
+"""`payagent serve` as it is run: a process of its own, told everything by its environment, with stand-ins beyond it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from payagent.accounts.sql import SqlAccounts
+from payagent.lab import scenario as scenarios
+from payagent.lab.caller import play, scripted_model, stand_in
+from payagent.lab.serving import bind, serve
+
+PAYAGENT = Path(sys.executable).parent / "payagent"
+LONGEST = 20.0
+SCALE = 0.05
+TOKEN = "5e" * 16
+
+
+@dataclass
+class Served:
+    """The running process, where it listens, and what it has logged so far."""
+
+    process: asyncio.subprocess.Process
+    origin: str
+    log: list[str]
+
+    async def stop(self) -> int:
+        """Ask it to end, as a service manager does; its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return await asyncio.wait_for(self.process.wait(), LONGEST)
+
+
+@asynccontextmanager
+async def running(directory: Path, environment: dict[str, str]) -> AsyncIterator[Served]:
+    """`payagent serve` in this directory with this environment and no other, once it takes calls."""
+    listener = bind()
+    port = listener.origin.rpartition(":")[2]
+    listener.socket.close()
+    process = await asyncio.create_subprocess_exec(
+        PAYAGENT,
+        "serve",
+        cwd=directory,
+        env=environment | {"PORT": port, "PUBLIC_URL": listener.origin},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    log: list[str] = []
+    up = asyncio.Event()
+    reading = asyncio.create_task(_read(process, log, up))
+    try:
+        await asyncio.wait_for(up.wait(), LONGEST)
+        assert process.returncode is None, "".join(log)
+        yield Served(process, listener.origin, log)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await reading
+
+
+async def _read(process: asyncio.subprocess.Process, log: list[str], up: asyncio.Event) -> None:
+    """Keep what it logs; `up` when it listens, or when it is gone."""
+    assert process.stderr is not None
+    async for line in process.stderr:
+        log.append(line.decode())
+        if "Uvicorn running" in log[-1]:
+            up.set()
+    up.set()
+
+
+def environment(rest: str, model: str, **more: str) -> dict[str, str]:
+    """Credentials of the lab's account, the stand-ins' addresses, and nothing that has a default."""
+    return {
+        "TWILIO_ACCOUNT_SID": "AC" + "0a" * 16,
+        "TWILIO_AUTH_TOKEN": "ab" * 16,
+        "TWILIO_API_KEY": "SK" + "0b" * 16,
+        "TWILIO_API_SECRET": "cd" * 16,
+        "TRANSFER_PHONE_NUMBER": "+15550177",
+        "TWILIO_API_BASE_URL": rest,
+        "OPENAI_API_KEY": "lab",
+        "OPENAI_BASE_URL": f"{model}/v1",
+        "TIME_SCALE": str(SCALE),
+        **more,
+    }
+
+
+@pytest.mark.parametrize("streaming", ["true", "false"])
+async def test_a_payment_on_a_line_that_is_told_all_by_its_environment(streaming: str, tmp_path: Path) -> None:
+    """Played with any stand-ins, with a streaming model and without; SIGTERM ends it in good order."""
+    scenario = scenarios.load("full_payment")
+    twilio, model = stand_in(scenario, scale=SCALE), scripted_model(scenario)
+    async with serve(twilio) as rest, serve(model) as model_origin, twilio:
+        settings = environment(rest, model_origin, OPENAI_STREAMING=streaming)
+        async with running(tmp_path, settings) as line:
+            twilio.point_at(line.origin)
+            result = await play(scenario, twilio, model=model, scale=SCALE)
+            async with httpx.AsyncClient(base_url=line.origin, trust_env=False) as client:
+                ready = await client.get("/readyz")
+
+            assert result.ok, result.report()
+            assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+            assert await line.stop() == 0
+
+    assert await owed(tmp_path / "payagent.db", "A-1001") == 0
+    log = "".join(line.log)
+    assert [each for each in ("ab" * 16, "cd" * 16, "4242424242424242", "Traceback") if each in log] == []
+
+
+async def owed(database: Path, account: str) -> int:
+    """How many bills the account has open."""
+    book = SqlAccounts(database)
+    await book.open()
+    try:
+        return len(await book.bills(account))
+    finally:
+        await book.close()
+
+
+async def test_a_talk_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """SIGTERM closes the relay; Twilio then asks what to do wherever the next process listens."""
+    scenario = scenarios.load("full_payment")
+    twilio, model = stand_in(scenario, scale=SCALE), scripted_model(scenario)
+    async with (
+        serve(twilio) as rest,
+        serve(model) as model_origin,
+        twilio,
+        running(tmp_path, environment(rest, model_origin)) as line,
+    ):
+        twilio.point_at(line.origin)
+        call = await twilio.place_call()
+        await call.say("Hello?")
+        assert await call.until(lambda: len(call.spoken) == 2, LONGEST)
+        assert await line.stop() == 0
+
+    assert "Traceback" not in "".join(line.log)
+
+
+async def refused(directory: Path, environment: dict[str, str]) -> tuple[int | None, str]:
+    """Exit status and all output of a `payagent serve` that must not start."""
+    process = await asyncio.create_subprocess_exec(
+        PAYAGENT,
+        "serve",
+        cwd=directory,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), LONGEST)
+    return process.returncode, output.decode()
+
+
+REQUIRED = ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY", "TWILIO_API_SECRET", "OPENAI_API_KEY"]
+
+
+def named(output: str) -> set[str]:
+    """The settings that begin a line of the output."""
+    return set(re.findall(r"^\s*([A-Z_]+):", output, re.MULTILINE))
+
+
+async def test_missing_settings_are_all_named_at_once(tmp_path: Path) -> None:
+    """Exit 2, each with what to do."""
+    status, output = await refused(tmp_path, {})
+
+    assert status == 2
+    assert named(output) == {*REQUIRED, "PUBLIC_URL", "TWILIO_WORKFLOW_SID"}
+    assert output.count("needed:") == len(named(output))
+    assert os.listdir(tmp_path) == []
+
+
+async def test_placeholders_and_contradictions_are_named_and_secrets_are_not(tmp_path: Path) -> None:
+    """Whether they come from `.env` or from the environment."""
+    (tmp_path / ".env").write_text(
+        "TWILIO_ACCOUNT_SID=ACxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n"
+        "TWILIO_WORKFLOW_SID=WW\n"
+        f"TWILIO_API_KEY={TOKEN}\n"  # a secret in the wrong place
+        "NGROK_DOMAIN=pay.ngrok.example\n"
+        "TWILIO_API_SECRET=s3cr3t-of-the-key\n"
+        "PACE=s3cr3t-pace\n"
+        f"DATABASE_URL=oracle://user:{TOKEN}@host/db\n"
+    )
+    wrong = {"PUBLIC_URL": "https://pay.example.test", "TWILIO_AUTH_TOKEN": TOKEN, "OPENAI_API_KEY": "your-key-here"}
+    status, output = await refused(tmp_path, wrong)
+
+    assert status == 2
+    assert named(output) == {
+        "TWILIO_ACCOUNT_SID",
+        "TWILIO_WORKFLOW_SID",
+        "TWILIO_API_KEY",
+        "NGROK_DOMAIN",
+        "PACE",
+        "DATABASE_URL",
+        "OPENAI_API_KEY",
+    }
+    assert TOKEN not in output
+    assert "s3cr3t" not in output
+
+
+async def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    """And is no success."""
+    listener = bind()
+    listener.socket.listen()
+    port = listener.origin.rpartition(":")[2]
+    settings = environment(listener.origin, listener.origin, PORT=port, PUBLIC_URL=listener.origin)
+    status, output = await refused(tmp_path, settings)
+    listener.socket.close()
+
+    assert status not in (0, None)
+    assert "in use" in output
+    assert "Traceback" not in output
+
+
+async def test_postgresql_is_refused_in_words(tmp_path: Path) -> None:
+    """It is not there yet; exit 2, without the password."""
+    database = f"postgresql://user:{TOKEN}@127.0.0.1/db"
+    settings = environment("http://127.0.0.1:9", "http://127.0.0.1:9", PUBLIC_URL="https://pay.example.test")
+    status, output = await refused(tmp_path, settings | {"DATABASE_URL": database})
+
+    assert (status, named(output)) == (2, {"DATABASE_URL"})
+    assert TOKEN not in output

@@ -1,0 +1,344 @@
+"""A line to call on, for tests of the loop: real journal, book, sentences and table; model and Payments by hand.
+
+Time is virtual (see `virtual_time`), so `settled` waits exactly until nothing more can go on without the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from virtual_time import virtual_now
+
+from payagent.accounts.demo import load_demo
+from payagent.accounts.protocol import Accounts
+from payagent.accounts.sql import SqlAccounts
+from payagent.flow import events as ev
+from payagent.flow.money import Money
+from payagent.flow.states import Pace, State
+from payagent.flow.step import Step
+from payagent.flow.table import Flow, build
+from payagent.journal.protocol import Journal
+from payagent.journal.sqlite import SqliteJournal
+from payagent.llm import Finished, Model, Piece, Tool, Words
+from payagent.performer import Performer
+from payagent.phone.mouth import Mouth
+from payagent.phone.payments import Payments
+from payagent.session import Desk, Session
+from payagent.speech import Sentences
+from payagent.switchboard import Switchboard
+
+CALL = "CA" + "1" * 32
+PAYMENT = "PK" + "2" * 32
+KEY = b"a key for tests, 32 bytes long.."
+SENTENCES = Sentences.load(None)
+LOCALES = {"en": "en-US", "es": "es-US"}
+
+Script = Iterable[Piece | float | Exception | asyncio.Event]
+
+
+def tool(name: str, call_id: str = "call-1", /, **arguments: object) -> Tool:
+    """A tool call as the model makes it."""
+    return Tool(call_id, name, json.dumps(arguments))
+
+
+def says(text: str) -> Script:
+    """A turn of nothing but these words."""
+    return [Words(text), Finished("stop")]
+
+
+def calls(name: str, /, **arguments: object) -> Script:
+    """A turn of nothing but this tool."""
+    return [tool(name, **arguments), Finished("tool_calls")]
+
+
+NEVER = 1e9
+"""Seconds that no call lasts: what waits so long never goes on."""
+
+
+@dataclass
+class Asked:
+    """One request to the model: what it was shown, and whether its stream was closed."""
+
+    messages: list[dict[str, Any]]
+    tools: list[str]
+    closed: bool = False
+
+
+class ScriptedModel:
+    """Has one script a turn, in order: pieces, seconds to wait, an event to wait for, an error to raise.
+
+    Without a script left it says "Well." and no more.
+    """
+
+    def __init__(self) -> None:
+        self.scripts: deque[Script] = deque()
+        self.asked: list[Asked] = []
+        self.at_once = 0
+        self._running = 0
+
+    async def turn(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece, None]:
+        asked = Asked(copy.deepcopy(messages), [one["function"]["name"] for one in tools])
+        self.asked.append(asked)
+        self._running += 1
+        self.at_once = max(self.at_once, self._running)
+        try:
+            for piece in self.scripts.popleft() if self.scripts else says("Well."):
+                match piece:
+                    case asyncio.Event():
+                        await piece.wait()
+                    case float() | int():
+                        await asyncio.sleep(piece)
+                    case Exception():
+                        raise piece
+                    case _:
+                        yield piece
+        finally:
+            self._running -= 1
+            asked.closed = True
+
+
+class Till:
+    """Twilio's Payments: notes each request as `open 600.00`, `capture card_number`, and answers as it is told.
+
+    `fails` has an error, or several for as many requests, by the request's name; `waits` the seconds an answer takes.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.keys: list[str] = []
+        self.fails: dict[str, list[Exception]] = {}
+        self.waits: dict[str, float] = {}
+
+    async def open(self, call_sid: str, key: str, amount: Money, description: str) -> str:
+        await self._answer(f"open {amount.amount}", key)
+        return PAYMENT
+
+    async def capture(self, call_sid: str, session: str, key: str, field_name: str) -> None:
+        await self._answer(f"capture {field_name}", key)
+
+    async def complete(self, call_sid: str, session: str, key: str) -> None:
+        await self._answer("complete", key)
+
+    async def cancel(self, call_sid: str, session: str, key: str) -> None:
+        await self._answer("cancel", key)
+
+    async def _answer(self, request: str, key: str) -> None:
+        self.asked.append(request)
+        self.keys.append(key)
+        name = request.split()[0]
+        await asyncio.sleep(self.waits.get(name, 0))
+        if self.fails.get(name):
+            raise self.fails[name].pop(0)
+
+
+class Ear:
+    """The caller's end of one relay: `mouth` speaks, `frames` is what came over the socket."""
+
+    def __init__(self, session: str) -> None:
+        self.mouth = Mouth(session)
+        self.frames: list[dict[str, Any]] = []
+        self.task = asyncio.create_task(self._listen())
+
+    async def _listen(self) -> None:
+        async for frame in self.mouth.frames():
+            self.frames.append(json.loads(frame))
+
+    @property
+    def heard(self) -> str:
+        """All words so far."""
+        return "".join(frame.get("token", "") for frame in self.frames)
+
+
+class Frail:
+    """A real part that fails when a test says so: `breaks` has errors for its methods, by name, each raised once."""
+
+    def __init__(self, part: object) -> None:
+        self._part = part
+        self.breaks: dict[str, list[Exception]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if self.breaks.get(name):
+            raise self.breaks[name].pop(0)
+        return getattr(self._part, name)
+
+
+class Pen(Frail):
+    """A journal on whose writing a test can lay a hand.
+
+    `fails` are errors for the next appends. `before` is awaited before each append, with its step: it may wait, raise,
+    or have another worker write first.
+    """
+
+    def __init__(self, journal: SqliteJournal) -> None:
+        super().__init__(journal)
+        self.fails: list[Exception] = []
+        self.before: Callable[[Step], Awaitable[None]] | None = None
+
+    async def append(self, step: Step, done: str = "") -> None:
+        if self.before:
+            await self.before(step)
+        if self.fails:
+            raise self.fails.pop(0)
+        await self._part.append(step, done)  # type: ignore[attr-defined]
+
+
+@dataclass
+class Worker:
+    """One process at work: a switchboard over a journal connection of its own."""
+
+    switchboard: Switchboard
+    journal: SqliteJournal
+    pen: Pen
+    steps: list[Step] = field(default_factory=list)
+
+    async def die(self) -> None:
+        """As a killed process: from here on it can record nothing, and nobody told it to stop."""
+        await self.journal.close()
+
+
+class Line:
+    """Everything one call needs. `session` and `ear` are of the latest worker and relay."""
+
+    def __init__(self, folder: Path, flow: Flow) -> None:
+        self.folder = folder
+        self.flow = flow
+        self.model = ScriptedModel()
+        self.till = Till()
+        self.accounts = SqlAccounts(folder / "book.db")
+        self.book = Frail(self.accounts)
+        self.workers: list[Worker] = []
+        self.session: Session
+        self.ear: Ear
+
+    @property
+    def worker(self) -> Worker:
+        return self.workers[-1]
+
+    @property
+    def state(self) -> State:
+        return self.session.call.state
+
+    async def hire(self, **other: Any) -> Worker:
+        """Another worker on the same journal; `other` takes the place of parts of its desk."""
+        journal = SqliteJournal(self.folder / "journal.db", KEY)
+        await journal.open()
+        pen = Pen(journal)
+        steps: list[Step] = []
+        performer = Performer(
+            cast(Journal, pen),
+            cast(Accounts, self.book),
+            cast(Payments, self.till),
+            f"worker-{len(self.workers)}",
+            virtual_now,
+        )
+        parts: dict[str, Any] = {
+            "journal": pen,
+            "performer": performer,
+            "model": cast(Model, self.model),
+            "sentences": SENTENCES,
+            "locales": LOCALES,
+            "now": virtual_now,
+            "watchers": [lambda call, step, offered: steps.append(step)],
+        }
+        self.workers.append(Worker(Switchboard(self.flow, Desk(**(parts | other))), journal, pen, steps))
+        return self.worker
+
+    async def ring(self) -> Session:
+        """The phone rings and the relay connects; the greeting is spoken by Twilio."""
+        self.session = await self.worker.switchboard.start(CALL, "…0100", "caller-hash")
+        await self.connect("VX1")
+        return self.session
+
+    async def connect(self, relay: str) -> Ear:
+        """A relay of that session connects."""
+        self.ear = Ear(relay)
+        await self.session.connect(self.ear.mouth, "Hello.")
+        await settled()
+        return self.ear
+
+    async def caller_says(self, words: str, *scripts: Script) -> None:
+        """The caller speaks; the model's next turns are these."""
+        self.model.scripts.extend(scripts)
+        await self.session.hear(words)
+        await settled()
+
+    async def reports(self, *reports: ev.Event) -> None:
+        """Callbacks of the payment session come in, one after the other."""
+        for report in reports:
+            await self.session.post(report)
+            await settled()
+
+    async def steps(self) -> list[Step]:
+        """The call's record, read with a connection of its own."""
+        journal = SqliteJournal(self.folder / "journal.db", KEY)
+        await journal.open()
+        try:
+            return await journal.steps(CALL)
+        finally:
+            await journal.close()
+
+    async def events(self) -> list[ev.Event]:
+        return [step.event for step in await self.steps()]
+
+    # How far a call has come
+
+    async def verified(self) -> None:
+        """John Doe owes 600.00 and has heard it."""
+        person = {"full_name": "John Doe", "date_of_birth": "1990-05-01"}
+        await self.caller_says("John Doe, the first of May 1990", calls("verify_user", **person))
+        assert self.state is State.CONFIRMING_BALANCE
+
+    async def agreed(self) -> None:
+        """He has agreed to it and is asked how much he will pay."""
+        await self.verified()
+        await self.caller_says("Yes", calls("confirm_balance", agreed=True))
+        assert self.state is State.CHOOSING_AMOUNT
+
+    async def paying(self) -> None:
+        """He pays all of it: the amount is told, the session open."""
+        await self.agreed()
+        await self.caller_says("All of it", calls("start_payment", amount="600.00"))
+
+    async def keyed_in(self) -> None:
+        """Automatic pace: all fields are keyed in, so the charge is ordered."""
+        await self.paying()
+        await self.reports(*keyed_fields(self.flow))
+        assert self.state is State.PROCESSING_PAYMENT
+
+
+def keyed_fields(flow: Flow) -> list[ev.Event]:
+    """The callbacks of a card keyed in without a slip."""
+    names = [one.name for one in flow.profile.fields]
+    return [
+        ev.FieldCaptured(PAYMENT, name, tuple(names[n + 1 :]), "1111", "visa", digest=f"field-{n}")
+        for n, name in enumerate(names)
+    ]
+
+
+async def settled() -> None:
+    """Until nothing more can go on but by the clock, which moves by a millisecond."""
+    await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def open_line(folder: Path, pace: Pace = Pace.MODEL) -> AsyncIterator[Line]:
+    """A line with one worker; at the end everything is closed, whatever state it is in."""
+    line = Line(folder, build(pace))
+    await line.accounts.open()
+    await load_demo(line.accounts)
+    await line.hire()
+    try:
+        yield line
+    finally:
+        for worker in line.workers:
+            await worker.switchboard.close()
+            await worker.journal.close()
+        await line.accounts.close()
