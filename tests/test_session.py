@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from live_line import CALL, NEVER, PAYMENT, Ear, Line, calls, keyed_fields, open_line, says, settled, tool
 from structlog.testing import capture_logs
-from virtual_time import anyio_backend, owing_threads, virtual_now  # noqa: F401
+from virtual_time import VirtualLoop, anyio_backend, owing_threads, virtual_now  # noqa: F401
 
 from payagent.errors import JournalConflict, JournalFailed, ModelFailed, TwilioRefused
 from payagent.flow import events as ev
@@ -253,6 +253,17 @@ async def test_a_mouth_that_closed_itself_has_said_nothing_more(line: Line) -> N
     await settled()
 
     assert [e.words for e in await line.events() if isinstance(e, ev.AgentSpoke)] == ["Hello.", "Good "]
+
+
+async def test_a_mouth_that_closed_itself_is_not_spoken_through(line: Line) -> None:
+    """A relay taken for lost: nobody thinks for it, and no sentence is recorded that nobody could hear."""
+    line.ear.mouth.close()
+    await line.caller_says("Hello?")
+    await line.session.post(ev.LanguageKeyPressed("es"))
+    await settled()
+
+    assert line.model.asked == []
+    assert [e.words for e in await line.events() if isinstance(e, ev.AgentSpoke)] == ["Hello."]
 
 
 # Tools
@@ -593,6 +604,17 @@ async def test_the_clock_asks_for_the_field_a_model_forgot(line: Line) -> None:
 
     assert line.till.asked[-1] == "capture card_number"
     assert line.state is State.CARD_NUMBER_ENTRY
+
+
+async def test_one_alarm_is_set_and_none_is_left_behind(line: Line) -> None:
+    """An alarm holds its session in memory, for hours if the wait is long."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    await line.agreed()
+    one = loop.alarms
+    await line.session.close()
+
+    assert (one, loop.alarms) == (1, 0)
 
 
 # Closing

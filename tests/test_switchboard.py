@@ -467,9 +467,9 @@ async def test_a_call_is_not_let_go_while_an_event_is_recorded(automatic: Line) 
     line = automatic
     await line.ring()
     await line.keyed_in()
-    await line.session.post(ev.PaymentSucceeded(PAYMENT, "ch_1", digest="ok"))
-    await line.session.post(ev.CallerHungUp())
+    await line.reports(ev.PaymentSucceeded(PAYMENT, "ch_1", digest="ok"), ev.CallerHungUp())
     await line.session.disconnect(line.ear.mouth)
+    await settled()
     may_write = asyncio.Event()
 
     async def wait(step: Step) -> None:

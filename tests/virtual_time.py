@@ -52,6 +52,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.selector.now
 
+    @property
+    def alarms(self) -> int:
+        """How many timers are still to go off."""
+        return sum(not handle.cancelled() for handle in self._scheduled)  # type: ignore[attr-defined]
+
     def run_in_executor(self, executor: Executor | None, func: Any, *args: Any) -> asyncio.Future[Any]:
         return self.owing(super().run_in_executor(executor, func, *args))
 
