@@ -221,9 +221,12 @@ async def test_without_a_claim_nothing_is_sent(hands: Hands) -> None:
     """If the journal is out of reach, the order waits for the sweep."""
     key = await hands.order(COMPLETE)
     await hands.journal.close()
+    with capture_logs() as logs:
+        answer = await hands.performer.perform(key, COMPLETE, CALLER)
 
-    assert await hands.performer.perform(key, COMPLETE, CALLER) is None
+    assert answer is None
     assert hands.till.asked == []
+    assert [entry["log_level"] for entry in logs] == ["warning"]
 
 
 @pytest.mark.parametrize(("order", "name"), TWILIO)

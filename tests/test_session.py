@@ -340,9 +340,28 @@ async def test_a_model_that_fails_does_not_leave_the_caller_in_silence(line: Lin
     await line.caller_says("Hello?", broken)
     await line.caller_says("Hello?", broken)
 
+    failed = [event.reason for event in await line.events() if isinstance(event, ev.ModelFailed)]
+    assert failed == [getattr(failure, "reason", "fault")] * 3
     assert first == ["Let me ", "|", "I'm sorry, could you say that again, please?|"]
     assert line.state is State.HANDING_OFF
     assert line.ear.frames[-1]["type"] == "end"
+
+
+async def test_a_turn_closes_its_cycle_as_soon_as_it_is_whole(line: Line) -> None:
+    """The voice need not wait until the connection is read to its end."""
+    await line.caller_says("Hello?", [Words("Good day."), Finished("stop"), NEVER])
+
+    assert cycle(line.ear.frames) == ["Good day.", "|"]
+
+
+async def test_a_turn_that_fails_closes_its_cycle(line: Line) -> None:
+    """Also where nothing else is said: the clock asks for the card number."""
+    await line.agreed()
+    line.model.scripts.extend([calls("start_payment", amount="600.00"), [Words("Let me "), ModelFailed("cut")]])
+    await line.caller_says("All of it")
+
+    assert line.state is State.CARD_NUMBER_DUE
+    assert cycle(line.ear.frames)[-2:] == ["Let me ", "|"]
 
 
 async def test_a_fault_of_ours_in_a_turn_is_critical(line: Line) -> None:

@@ -365,6 +365,23 @@ async def test_the_sweep_leaves_alone_what_is_being_done(automatic: Line) -> Non
     assert line.till.asked == ["open 600.00"]
 
 
+async def test_the_sweep_gives_a_session_time_to_begin(automatic: Line) -> None:
+    """What was ordered a moment ago is its own session's to do."""
+    line = automatic
+    await line.ring()
+    line.worker.pen.breaks = {"claim": [JournalFailed("locked")]}
+    await line.caller_says("John Doe", calls("verify_user", full_name="John Doe", date_of_birth="1990-05-01"))
+    await line.worker.switchboard.sweep()
+    await settled()
+    early = await kinds(line)
+    await asyncio.sleep(GRACE.total_seconds())
+    await line.worker.switchboard.sweep()
+    await settled()
+
+    assert "IdentityLookUpFailed" not in early
+    assert "IdentityLookUpFailed" in await kinds(line)
+
+
 async def test_a_slow_hand_does_not_hold_up_the_sweep(automatic: Line) -> None:
     """Twilio may take its time over one order: the other calls' waits are swept meanwhile."""
     line = automatic

@@ -310,11 +310,9 @@ class Session:
         await self._try_post(await turn.run(self._desk.model, messages, tools))
 
     def _known(self) -> str:
-        """Facts the model may use in talking; all of them were told to the caller by fixed sentences."""
+        """Facts the model may use in talking: a bill is known once a fixed sentence tells it."""
         bill = self.call.facts.bill
-        if bill is None or not self.call.facts.told:
-            return ""
-        return f"The bill told: {bill.description}, {bill.owed} owed."
+        return f"The bill told: {bill.description}, {bill.owed} owed." if bill else ""
 
     def _cut_turn(self) -> None:
         """End the running turn: its stream and its talk cycle are closed."""

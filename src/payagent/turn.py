@@ -29,7 +29,7 @@ class Turn:
     `words` is what was sent and is not on the record yet. `task` is set by whoever runs the turn.
     """
 
-    __slots__ = ("_end", "_floor", "_mouth", "key", "task", "words")
+    __slots__ = ("_end", "_floor", "_mouth", "_spoke", "key", "task", "words")
 
     def __init__(self, key: str, mouth: Mouth, floor: asyncio.Lock) -> None:
         self.key = key
@@ -37,6 +37,7 @@ class Turn:
         self.task: asyncio.Task[None] | None = None
         self._mouth = mouth
         self._floor = floor
+        self._spoke = False
         self._end: End = ev.ModelFailed(key, "cut")
 
     async def run(self, model: Model, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> End:
@@ -65,11 +66,14 @@ class Turn:
             case Finished(reason=reason):
                 self._mouth.close_cycle()
                 if not isinstance(self._end, ev.ToolCalled):
-                    self._end = ev.TurnEnded(self.key, reason)
+                    # Cut off (`content_filter`, `length`) before a word: the caller heard nothing.
+                    ended, failed = ev.TurnEnded(self.key, reason), ev.ModelFailed(self.key, reason)
+                    self._end = ended if self._spoke else failed
             case _:
                 assert_never(piece)
 
     def _say(self, text: str) -> None:
+        self._spoke = True
         if not self._mouth.closed:
             self._mouth.token(text)
             self.words += text
