@@ -25,6 +25,8 @@ from payagent.lab.brain import Brain
 from payagent.lab.model import ScriptedModel
 from payagent.lab.scenario import Scenario
 
+pytestmark = [pytest.mark.promise(3), pytest.mark.promise(4)]
+
 SCALE = 0.05
 ENOUGH_REQUESTS = {"full_payment": 10, "full_payment_automatic": 6}
 SPOKEN_CARD = "4242 4242 4242 4242"

@@ -42,6 +42,8 @@ from payagent.flow.step import Timer
 from payagent.flow.table import build
 from payagent.flow.waits import arm
 
+pytestmark = pytest.mark.promise(6)
+
 LONGEST: list[tuple[State, Callable[[], Rehearsal], float, str]] = [
     (State.VERIFYING_IDENTITY, at_identity, 10, "are_you_there"),
     (State.CONFIRMING_BALANCE, at_balance, 25, "are_you_there"),

@@ -15,6 +15,8 @@ from payagent.flow.states import State
 from payagent.flow.step import Step, Timer
 from payagent.journal.protocol import CallSummary, Journal, OpenOrder
 
+pytestmark = pytest.mark.promise(8)
+
 MakeStep = Callable[..., Step]
 OpenJournal = Callable[[], Awaitable[Journal]]
 

@@ -11,6 +11,8 @@ from corpus import Saying, card_number, card_sayings, numbers_left, other_saying
 
 from payagent.phone.redaction import MARK, CardScanner, card_length, redact_text
 
+pytestmark = pytest.mark.promise(4)
+
 VISA = "4242 4242 4242 4242"
 
 

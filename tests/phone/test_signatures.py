@@ -13,6 +13,8 @@ from twilio.request_validator import RequestValidator
 from payagent.errors import BadSignature
 from payagent.phone.signatures import Signatures
 
+pytestmark = pytest.mark.promise(5)
+
 TOKEN = "0123456789abcdef0123456789abcdef"
 OTHER = "f" * 32
 TWILIO = Signatures([TOKEN])

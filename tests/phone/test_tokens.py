@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from payagent.phone import tokens
 
+pytestmark = pytest.mark.promise(5)
+
 KEY = b"0123456789abcdef"
 CALL = "CA" + "0" * 31 + "2"
 

@@ -21,6 +21,8 @@ from payagent.flow.table import Flow, build
 from payagent.review.diagram import dot
 from payagent.review.render import png, stale, svg, write
 
+pytestmark = pytest.mark.promise(9)
+
 FLOWS = [build(pace, profile) for pace in Pace for profile in Profile]
 
 TINY_SVG = '<?xml version="1.0"?>\n<svg width="10pt" height="10pt"/>\n'

@@ -18,6 +18,14 @@ from payagent.flow.table import build
 from payagent.review.promises import PROMISES
 from payagent.review.walk import Walked, walk
 
+pytestmark = [
+    pytest.mark.promise(1),
+    pytest.mark.promise(2),
+    pytest.mark.promise(3),
+    pytest.mark.promise(6),
+    pytest.mark.promise(7),
+]
+
 S = State
 ALL = [(pace, profile) for profile in Profile for pace in Pace]
 
