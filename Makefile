@@ -20,7 +20,7 @@ demo: $(READY)
 	@$(BIN)/payagent $(DEMO)
 
 test: lint
-	$(BIN)/python -m pytest -n auto --cov --cov-report=
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=
 	$(BIN)/coverage report --include='src/payagent/flow/*' --fail-under=100
 	$(BIN)/coverage report --fail-under=95
 

@@ -18,10 +18,15 @@ from typer.testing import CliRunner
 
 from payagent import rehearsal
 from payagent.cli import main
+from payagent.flow.table import build
 from payagent.lab import scenario as scenarios
 from payagent.lab.brain import Brain
 from payagent.lab.model import ScriptedModel
 from payagent.lab.serving import serve
+from payagent.review.flow_file import as_data, as_text
+from payagent.review.promises import PROMISES
+from payagent.review.walk import Walked
+from payagent.speech import Sentences
 
 PAYAGENT = str(Path(sys.executable).parent / "payagent")
 LONGEST = 30.0
@@ -325,8 +330,9 @@ def test_verify_wants_one_call_or_all(arguments: list[str]) -> None:
     assert run("verify", *arguments) == (2, "Name one call, or give --all or --flow.\n")
 
 
-def test_diagrams_are_written_and_checked() -> None:
-    """A fresh set passes the check; one that was touched is named and fails it."""
+def test_diagrams_are_written_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fresh set passes the check; one that was touched is named and fails it. (The walk has its own tests.)"""
+    monkeypatch.setattr("payagent.review.pack.walk", lambda flow: Walked())
     status, output = run("diagram", "drawn")
     assert status == 0
     assert all(Path(line).is_file() for line in output.splitlines())
@@ -337,6 +343,29 @@ def test_diagrams_are_written_and_checked() -> None:
     status, output = run("diagram", "drawn", "--check")
     assert status == 1
     assert touched.name in output
+
+
+def test_the_flow_is_proved_on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 0 while every promise holds, 1 and the promise's name when one is broken."""
+    monkeypatch.setattr("payagent.review.walk.walk", lambda flow: Walked())
+    status, output = run("verify", "--flow")
+    assert (status, "Every promise holds" in output) == (0, True)
+
+    broken = PROMISES[0].words
+    monkeypatch.setattr("payagent.review.walk.walk", lambda flow: Walked(broken={broken: []}))
+    status, output = run("verify", "--flow")
+    assert (status, f"BROKEN        0 times  {broken}" in output) == (1, True)
+
+
+def test_what_changed_since_a_saved_flow_is_told() -> None:
+    """Nothing, for the table that was saved; a name that is neither file nor revision is told in words."""
+    saved = as_data(build(), Sentences.load(None).texts)
+    Path(saved.file_name).write_text(as_text(saved), "utf-8")
+
+    status, output = run("diagram", "--since", saved.file_name)
+    assert (status, "nothing changed" in output) == (0, True)
+
+    assert run("diagram", "--since", "no-such-revision")[0] == 2
 
 
 def test_the_doctor_names_what_is_missing() -> None:
