@@ -9,9 +9,12 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 
 from payagent.settings import Settings
 
@@ -37,6 +40,17 @@ def is_local(family: int, address: Any) -> bool:
         return host in ("", "localhost") or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+@pytest.fixture(autouse=True)
+def loggers_forget() -> Iterator[None]:
+    """A test that configures logging leaves no logger of ours bound to that configuration (structlog caches it)."""
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        for name, module in list(sys.modules.items()):
+            if name.startswith("payagent") and hasattr(module, "_log"):
+                vars(module._log).pop("bind", None)
 
 
 @pytest.fixture(autouse=True)
