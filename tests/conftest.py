@@ -15,14 +15,42 @@ from typing import Any
 
 import pytest
 import structlog
+from services import SERVICES, missing
 
 from payagent.settings import Settings
+
+SKIP_NOTHING = "PAYAGENT_SKIP_NOTHING"
+"""Set where every service is there (CI): a skipped test is then a failure."""
 
 PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}  # a proxy would stand between a test and its own server
 
 
 class NetworkBarred(BaseException):
     """A test tried to leave this machine; not an Exception, so that no handler under test swallows it."""
+
+
+def pytest_report_header() -> list[str]:
+    """Name what is not here."""
+    return [f"not here: {service.name} ({service.get}); its tests are skipped" for service in missing()]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a service that this machine does not have."""
+    known, gone = {service.name for service in SERVICES}, {service.name for service in missing()}
+    for item in items:
+        for mark in item.iter_markers("needs"):
+            assert mark.args[0] in known, f"{item.nodeid}: no service is called {mark.args[0]}"
+            if mark.args[0] in gone:
+                item.add_marker(pytest.mark.skip(f"needs {mark.args[0]}"))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Where nothing may be skipped, a skipped test fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if os.environ.get(SKIP_NOTHING) and skipped and exitstatus == pytest.ExitCode.OK:
+        reporter.write_line(f"{len(skipped)} tests were skipped, and {SKIP_NOTHING} is set", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,66 @@
+"""The commands of the line itself: serve it, and see whether it is set up well."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+import typer
+
+from payagent.cli.base import fail, main
+from payagent.errors import PayagentError, SettingsError
+
+
+@main.command()
+def serve() -> None:
+    """Run the payment line, from the environment and `.env`."""
+    import uvicorn
+
+    from payagent import logs, wiring
+    from payagent.settings import Settings
+
+    try:
+        settings = Settings.load()
+        app = wiring.application(settings)
+    except SettingsError as error:
+        lines = "\n".join(f"  {problem}" for problem in error.problems)
+        raise fail(f"The settings cannot be used (see .env.sample):\n{lines}") from None
+    except PayagentError as error:
+        raise fail(str(error)) from None
+    logs.configure(settings.log_level, settings.log_format, settings.secrets)
+    # uvicorn shuts down in good order and then sends itself the signal again: the end that was asked for is no failure.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    uvicorn.run(
+        app,
+        host=settings.listen_address,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        ws_per_message_deflate=False,
+        ws_max_size=128 * 1024,
+        ws_ping_interval=30,
+        ws_ping_timeout=60,
+        timeout_graceful_shutdown=30,
+        server_header=False,
+    )
+
+
+@main.command()
+def doctor() -> None:
+    """Look at the settings, the database, Twilio, the model and the public URL; one line each, exit 1 on trouble."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from payagent import wiring
+    from payagent.doctor import examine
+    from payagent.settings import Settings
+
+    findings = asyncio.run(examine(Settings.load, wiring.probes_of))
+    console = Console(soft_wrap=True)
+    for finding in findings:
+        mark = {True: "[green]ok  [/]", False: "[red]FAIL[/]", None: "[yellow]look[/]"}[finding.ok]
+        console.print(f"{mark}  [bold]{escape(finding.name)}[/]  {escape(finding.message)}", highlight=False)
+    trouble = sum(finding.ok is False for finding in findings)
+    console.print(f"\n{trouble} in trouble." if trouble else "\nNothing stands in the way.")
+    raise typer.Exit(1 if trouble else 0)
