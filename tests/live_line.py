@@ -28,6 +28,7 @@ from payagent.flow.table import Flow, build
 from payagent.journal.protocol import Journal
 from payagent.journal.sqlite import SqliteJournal
 from payagent.llm import Finished, Model, Piece, Tool, Words
+from payagent.metrics import Metrics
 from payagent.performer import Performer
 from payagent.phone.mouth import Mouth
 from payagent.phone.payments import Payments
@@ -232,12 +233,14 @@ class Line:
         await journal.open()
         pen = Pen(journal)
         steps: list[Step] = []
+        metrics = Metrics()
         performer = Performer(
             cast(Journal, pen),
             cast(Accounts, self.book),
             cast(Payments, self.till),
             f"worker-{len(self.workers)}",
             virtual_now,
+            metrics,
         )
         parts: dict[str, Any] = {
             "journal": pen,
@@ -247,6 +250,7 @@ class Line:
             "locales": LOCALES,
             "now": virtual_now,
             "watchers": [lambda call, step, offered: steps.append(step)],
+            "metrics": metrics,
         }
         self.workers.append(Worker(Switchboard(self.flow, Desk(**(parts | other))), journal, pen, steps))
         return self.worker

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import perf_counter
 from typing import assert_never
 
 import structlog
@@ -20,6 +21,7 @@ from payagent.errors import AccountsFailed, JournalFailed, TwilioRefused, Twilio
 from payagent.flow import effects as do
 from payagent.flow import events as ev
 from payagent.journal.protocol import Journal
+from payagent.metrics import Metrics
 from payagent.phone.payments import NeverSent, Payments
 
 _log = structlog.get_logger("payagent.performer")
@@ -28,6 +30,9 @@ CLAIM = timedelta(seconds=30)
 """Longer than any order takes with all its retries; after it another worker may take the order."""
 
 HTTP_NOT_LOOKED_AT = frozenset({0, 401, 403, 429})
+REQUESTS: dict[type[do.Order], str] = {
+    do.OpenPay: "open", do.Capture: "capture", do.CompletePay: "complete", do.CancelPay: "cancel"
+}  # fmt: skip
 NOT_SENT = TwilioRefused(0, 0, "not sent")
 
 
@@ -43,13 +48,20 @@ class Performer:
     """Carries out durable orders with the accounts and Twilio's Payments."""
 
     def __init__(
-        self, journal: Journal, accounts: Accounts, payments: Payments, worker: str, now: Callable[[], datetime]
+        self,
+        journal: Journal,
+        accounts: Accounts,
+        payments: Payments,
+        worker: str,
+        now: Callable[[], datetime],
+        metrics: Metrics | None = None,
     ) -> None:
         self._journal = journal
         self._accounts = accounts
         self._payments = payments
         self._worker = worker
         self._now = now
+        self._metrics = metrics or Metrics()
 
     async def perform(
         self, key: str, order: do.DurableOrder, caller: Caller, *, claimed_before: bool = False, wanted: bool = True
@@ -77,7 +89,10 @@ class Performer:
                 _log.warning("order given up", order=key, kind=type(order).__name__)
                 return _refused(key, order, NOT_SENT)
             case do.OpenPay() | do.Capture() | do.CompletePay() | do.CancelPay():
-                return await self._pay(key, order, caller.call_sid)
+                began = perf_counter()
+                answer = await self._pay(key, order, caller.call_sid)
+                self._metrics.rest(REQUESTS[type(order)], _came_to(answer), perf_counter() - began)
+                return answer
             case do.LookUpIdentity():
                 return await self._look_up(key, order, caller)
             case _:
@@ -181,6 +196,17 @@ def _refused(
             return ev.CancelAccepted(key, refused.code)
         case _:
             assert_never(order)
+
+
+def _came_to(answer: ev.OrderAnswer) -> str:
+    """What the counters call it."""
+    match answer:
+        case ev.PayOpenUnanswered() | ev.CompleteUnanswered() | ev.CancelUnanswered() | ev.CaptureRefused(code=0):
+            return "unanswered"
+        case ev.PayNotOpened() | ev.CaptureRefused() | ev.CompleteRefused():
+            return "refused"
+        case _:
+            return "done"
 
 
 def _unanswered(key: str, order: do.OpenPay | do.Capture | do.CompletePay | do.CancelPay) -> ev.OrderAnswer:

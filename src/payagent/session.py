@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -32,6 +32,7 @@ from payagent.flow.tools import schema
 from payagent.journal.protocol import Journal
 from payagent.llm import Model
 from payagent.mailbox import Letter, Mailbox
+from payagent.metrics import Metrics
 from payagent.performer import Caller, Performer
 from payagent.phone.mouth import Mouth
 from payagent.phone.redaction import CardScanner
@@ -62,6 +63,7 @@ class Desk:
     locales: dict[str, str]
     now: Callable[[], datetime]
     watchers: list[Watcher]
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 class Session:
@@ -74,6 +76,7 @@ class Session:
         self._desk = desk
         self._talk = Talk()
         self._caller_id = ""
+        self._entered = desk.now()
         self._mouth: Mouth | None = None
         self._turn: Turn | None = None
         self._floor = asyncio.Lock()
@@ -103,6 +106,11 @@ class Session:
         """Whether nothing is left to do here: the call is over, nobody is connected, no order is under way."""
         at_work = self._floor.locked() or not self._letters.empty or len(self._tasks) > 1
         return self.call.state in FINAL and self._mouth is None and not at_work
+
+    @property
+    def connected(self) -> bool:
+        """Whether the caller's relay is connected here."""
+        return self._mouth is not None
 
     async def connect(self, mouth: Mouth, greeting: str) -> None:
         """A relay is up and owns the mouth from here on; on the call's first relay Twilio speaks the greeting."""
@@ -179,11 +187,15 @@ class Session:
             if step is None:
                 return None
             try:
-                await self._desk.journal.append(step, getattr(event, "order", ""))
+                with self._desk.metrics.appending():
+                    await self._desk.journal.append(step, getattr(event, "order", ""))
             except JournalConflict:
                 await self._catch_up()
                 continue
+            was, since = self.call.facts, self._entered
             self._take(step)
+            row, seconds = self.call.flow.by_id.get(step.row), (step.at - since).total_seconds()
+            self._desk.metrics.step(step, row, was, self.call.facts, seconds)
             self._set_alarm()
             self._show(step)
             return step
@@ -201,6 +213,8 @@ class Session:
     def _take(self, step: Step) -> None:
         """Apply a recorded step."""
         self.call.apply(step)
+        if step.seq == 1 or step.after is not step.before:
+            self._entered = step.at
         self._talk.add(step)
         if isinstance(step.event, ev.CallStarted):
             self._caller_id = step.event.caller_id
@@ -307,7 +321,13 @@ class Session:
         self._turn.task = self._start(self._converse(self._turn, messages, tools))
 
     async def _converse(self, turn: Turn, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> None:
-        await self._try_post(await turn.run(self._desk.model, messages, tools))
+        clock, end = asyncio.get_running_loop().time, None
+        began = clock()
+        try:
+            end = await turn.run(self._desk.model, messages, tools)
+        finally:
+            self._desk.metrics.turn(end, began, turn.first_words, clock())
+        await self._try_post(end)
 
     def _known(self) -> str:
         """Facts the model may use in talking: a bill is known once a fixed sentence tells it."""

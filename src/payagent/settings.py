@@ -169,6 +169,9 @@ class Settings(FlowSettings):
     demo_accounts: Literal["auto", "yes", "no"] = _setting(
         "auto", "fill an empty book with demo data; auto: only with a stand-in for Twilio"
     )
+    metrics_token: SecretStr | None = _setting(
+        None, "bearer token for /metrics; without one only programs on this machine may read it"
+    )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Upper] = _setting(
         "INFO", "least severe message that is logged"
     )

@@ -33,6 +33,7 @@ class Switchboard:
 
     def __init__(self, flow: Flow, desk: Desk) -> None:
         self.flow = flow
+        self.metrics = desk.metrics
         self._engine = Engine(flow)
         self._desk = desk
         self._sessions: dict[str, Session] = {}
@@ -89,6 +90,11 @@ class Switchboard:
         """How many calls have a session here."""
         return len(self._sessions)
 
+    def count(self) -> None:
+        """Tell the counters where the calls are."""
+        sessions = self._sessions.values()
+        self.metrics.calls([each.call.state for each in sessions], sum(each.connected for each in sessions))
+
     def sweep_on(self) -> None:
         """Begin to sweep, and go on until `close`."""
         self._sweeping = asyncio.create_task(self._sweep_for_ever())
@@ -110,6 +116,7 @@ class Switchboard:
 
     async def sweep(self) -> None:
         """Once: post waits that are over, take up orders left lying, let go of calls that are done."""
+        self.count()
         late = self._desk.now() - GRACE
         for call_sid, timer in await self._desk.journal.due(late):
             with _surviving("a wait that is over could not be swept", call_sid):

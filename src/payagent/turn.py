@@ -26,18 +26,19 @@ End = ev.ToolCalled | ev.TurnEnded | ev.ModelFailed
 class Turn:
     """The turn `key`, spoken by `mouth`; `floor` is held by whoever decides an event.
 
-    `words` is what was sent and is not on the record yet. `task` is set by whoever runs the turn.
+    `words` is what was sent and is not on the record yet. `first_words` is the loop's time when the first word
+    came, None before. `task` is set by whoever runs the turn.
     """
 
-    __slots__ = ("_end", "_floor", "_mouth", "_spoke", "key", "task", "words")
+    __slots__ = ("_end", "_floor", "_mouth", "first_words", "key", "task", "words")
 
     def __init__(self, key: str, mouth: Mouth, floor: asyncio.Lock) -> None:
         self.key = key
         self.words = ""
+        self.first_words: float | None = None
         self.task: asyncio.Task[None] | None = None
         self._mouth = mouth
         self._floor = floor
-        self._spoke = False
         self._end: End = ev.ModelFailed(key, "cut")
 
     async def run(self, model: Model, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> End:
@@ -68,12 +69,13 @@ class Turn:
                 if not isinstance(self._end, ev.ToolCalled):
                     # Cut off (`content_filter`, `length`) before a word: the caller heard nothing.
                     ended, failed = ev.TurnEnded(self.key, reason), ev.ModelFailed(self.key, reason)
-                    self._end = ended if self._spoke else failed
+                    self._end = failed if self.first_words is None else ended
             case _:
                 assert_never(piece)
 
     def _say(self, text: str) -> None:
-        self._spoke = True
+        if self.first_words is None:
+            self.first_words = asyncio.get_running_loop().time()
         if not self._mouth.closed:
             self._mouth.token(text)
             self.words += text

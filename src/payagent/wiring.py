@@ -24,6 +24,7 @@ from payagent.errors import SettingsError
 from payagent.flow.table import Flow, build
 from payagent.journal.sqlite import SqliteJournal
 from payagent.llm import Model
+from payagent.metrics import Metrics
 from payagent.performer import Performer
 from payagent.phone.http import open_http
 from payagent.phone.payments import PaymentOptions, Payments
@@ -116,11 +117,11 @@ def application(settings: Settings, watchers: Sequence[Watcher] = ()) -> Starlet
     async def opened() -> AsyncIterator[FrontDesk]:
         journal = SqliteJournal(path, settings.journal_secret)
         accounts = SqlAccounts(path, settings.identity_failures_per_day, settings.declined_cards_per_day)
-        model = model_of(settings)
+        model, metrics = model_of(settings), Metrics()
         async with open_http(settings.twilio_api_base_url) as http:
             worker = f"{os.getpid()}-{secrets.token_hex(4)}"
-            performer = Performer(journal, accounts, payments_of(settings, http), worker, utc_now)
-            desk = Desk(journal, performer, model, sentences, _locales(settings), utc_now, list(watchers))
+            performer = Performer(journal, accounts, payments_of(settings, http), worker, utc_now, metrics)
+            desk = Desk(journal, performer, model, sentences, _locales(settings), utc_now, list(watchers), metrics)
             switchboard = Switchboard(flow, desk)
             try:
                 await journal.open()
@@ -128,7 +129,7 @@ def application(settings: Settings, watchers: Sequence[Watcher] = ()) -> Starlet
                 if settings.wants_demo_accounts:
                     await load_demo(accounts)
                 switchboard.sweep_on()
-                yield _front_desk(settings, switchboard, journal, sentences, relay)
+                yield _front_desk(settings, switchboard, journal, sentences, relay, metrics)
             finally:
                 await switchboard.close()
                 await model.close()
@@ -143,7 +144,12 @@ def _locales(settings: Settings) -> dict[str, str]:
 
 
 def _front_desk(
-    settings: Settings, switchboard: Switchboard, journal: SqliteJournal, sentences: Sentences, relay: RelaySettings
+    settings: Settings,
+    switchboard: Switchboard,
+    journal: SqliteJournal,
+    sentences: Sentences,
+    relay: RelaySettings,
+    metrics: Metrics,
 ) -> FrontDesk:
     return FrontDesk(
         switchboard=switchboard,
@@ -162,6 +168,8 @@ def _front_desk(
         key=hmac.digest(settings.journal_secret, b"payagent relay and caller", hashlib.sha256),
         language_keys=settings.language_keys,
         max_body_bytes=settings.max_body_bytes,
+        metrics=metrics,
+        metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else "",
     )
 
 

@@ -111,6 +111,11 @@ class Flow:
         return {key: tuple(rows) for key, rows in found.items()}
 
     @cached_property
+    def by_id(self) -> dict[str, Row]:
+        """The rows by their names."""
+        return {row.id: row for row in self.rows}
+
+    @cached_property
     def tools(self) -> dict[State, tuple[str, ...]]:
         """The tools open in each state, before guards on the facts."""
         return {s: tuple(t for t in TOOLS if (s, t) in self.by_trigger) for s in self.states}

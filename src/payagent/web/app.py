@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from payagent.errors import BadCallback, BadSignature, JournalFailed, UnknownCall
+from payagent.web.counting import Timed, show_metrics
 from payagent.web.desk import FrontDesk, TooLarge
 from payagent.web.relay import relay_socket
 from payagent.web.webhooks import action, incoming_call, status_callback
@@ -39,6 +40,7 @@ def build(opened: Open, relay_path: str) -> Starlette:
             WebSocketRoute(relay_path, relay_socket),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            Route("/metrics", show_metrics),
         ],
         exception_handlers={
             BadSignature: _answer(403, "not signed by Twilio\n"),
@@ -49,6 +51,7 @@ def build(opened: Open, relay_path: str) -> Starlette:
         },
         lifespan=lifespan,
     )
+    app.add_middleware(Timed)
     app.router.redirect_slashes = False  # a redirect would lead to whatever `Host` the request names
     return app
 

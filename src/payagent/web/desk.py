@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from payagent.errors import BadCallback, PayagentError
 from payagent.journal.protocol import Journal
+from payagent.metrics import Metrics
 from payagent.phone import tokens
 from payagent.phone.signatures import Signatures
 from payagent.phone.twiml import RelaySettings
@@ -43,6 +44,8 @@ class FrontDesk:
     key: bytes
     language_keys: dict[str, str]
     max_body_bytes: int
+    metrics: Metrics
+    metrics_token: str
 
     def token(self, call_sid: str) -> str:
         """A fresh one-call token for the call's next relay."""
