@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 from payagent import rehearsal
+from payagent.flow.call import Call
+from payagent.flow.step import Step
 from payagent.lab import scenario as scenarios
 from payagent.lab.brain import Brain
 from payagent.lab.line import LabCall
@@ -188,3 +191,36 @@ async def test_nobody_waits_for_a_line_when_the_call_is_over(tmp_path: Path) -> 
         await asyncio.wait_for(rehearsal.converse(up, nothing()), 20)
 
         assert up.twilio.calls[0].end == "hung_up_by_app"
+
+
+async def test_a_line_may_have_its_own_clock_and_watchers(tmp_path: Path) -> None:
+    """Every step bears that clock's time, and the watchers see it in the place of the observer's own."""
+    noon = datetime(2026, 11, 2, 12, tzinfo=UTC)
+    notes, steps = Notes(), list[Step]()
+
+    def watch(call: Call, step: Step, offered: Sequence[str]) -> None:
+        steps.append(step)
+
+    line = rehearsal.stage(
+        plain(), directory=tmp_path, scale=SCALE, observer=notes, watchers=[watch], clock=lambda: noon
+    )
+    async with line as up:
+        call = await up.twilio.place_call()
+        await call.hang_up()
+
+    assert steps
+    assert {step.at for step in steps} == {noon}
+    assert notes.of("state") == []
+
+
+async def test_words_are_shown_as_they_come(tmp_path: Path) -> None:
+    """Piece by piece while the model talks, and whole at the end."""
+    notes = Notes()
+    async with rehearsal.stage(plain(), directory=tmp_path, scale=SCALE, observer=notes, chunk_seconds=0.001) as up:
+        call = await up.twilio.place_call()
+        await call.say("Hm.")
+        assert await call.until(lambda: len(call.spoken) > 1, 5)
+    pieces = [details["words"] for details in notes.of("token")]
+
+    assert len(pieces) > 2
+    assert notes.of("agent")[-1] == {"words": "".join(pieces).strip()}

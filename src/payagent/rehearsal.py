@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from payagent import wiring
@@ -23,7 +24,10 @@ from payagent.lab.observer import Observer, Unwatched
 from payagent.lab.scenario import Scenario
 from payagent.lab.serving import bind, serve
 from payagent.lab.twilio import StandInTwilio
+from payagent.session import Watcher
 from payagent.settings import Settings
+
+Clock = Callable[[], datetime]
 
 SCALE = 0.1
 """A rehearsal's waits are a tenth of the real ones; order is what is rehearsed, not duration."""
@@ -82,19 +86,28 @@ async def stage(
     scale: float = SCALE,
     observer: Observer | None = None,
     real_model: RealModel | None = None,
+    watchers: Sequence[Watcher] | None = None,
+    clock: Clock = wiring.utc_now,
+    chunk_seconds: float = 0.0,
 ) -> AsyncIterator[Stage]:
-    """The line this scenario asks for, up for as long as the block lasts, with a fresh book of demo accounts."""
+    """The line this scenario asks for, up for as long as the block lasts, with a fresh book of demo accounts.
+
+    `watchers` are shown each step, in the place of an observer's own; `clock` is the wall clock for all of it, and
+    `chunk_seconds` the scripted model's time between two pieces of an answer.
+    """
     observer = observer or Unwatched()
     database = fresh_database(directory, scenario.name)
-    twilio = stand_in(scenario, scale=scale, observer=observer)
+    twilio = stand_in(scenario, scale=scale, observer=observer, now=clock)
     model = scripted_model(scenario)
+    model.chunk_seconds = chunk_seconds
     async with AsyncExitStack() as stack:
         model_origin = await stack.enter_async_context(serve(model))
         rest_origin = await stack.enter_async_context(serve(twilio))
         listener = bind()
         settings = _settings(scenario, twilio, database, scale, listener.origin, rest_origin)
         settings |= _model_settings(model_origin, real_model)
-        app = wiring.application(Settings.only(settings), [StepWatcher(observer)])
+        shown_to = [StepWatcher(observer)] if watchers is None else watchers
+        app = wiring.application(Settings.only(settings), shown_to, clock)
         await stack.enter_async_context(serve(app, listener))
         await stack.enter_async_context(twilio)
         twilio.point_at(listener.origin)

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -101,8 +101,12 @@ def model_of(settings: Settings) -> Model:
     )
 
 
-def application(settings: Settings, watchers: Sequence[Watcher] = ()) -> Starlette:
+def application(
+    settings: Settings, watchers: Sequence[Watcher] = (), now: Callable[[], datetime] = utc_now
+) -> Starlette:
     """The production app. Everything shared is opened when it starts and closed when it stops.
+
+    `now` is the wall clock, and goes as the running loop's does.
 
     Raises:
         SettingsError: a setting asks for what there is not.
@@ -120,8 +124,8 @@ def application(settings: Settings, watchers: Sequence[Watcher] = ()) -> Starlet
         model, metrics = model_of(settings), Metrics()
         async with open_http(settings.twilio_api_base_url) as http:
             worker = f"{os.getpid()}-{secrets.token_hex(4)}"
-            performer = Performer(journal, accounts, payments_of(settings, http), worker, utc_now, metrics)
-            desk = Desk(journal, performer, model, sentences, _locales(settings), utc_now, list(watchers), metrics)
+            performer = Performer(journal, accounts, payments_of(settings, http), worker, now, metrics)
+            desk = Desk(journal, performer, model, sentences, _locales(settings), now, list(watchers), metrics)
             switchboard = Switchboard(flow, desk)
             try:
                 await journal.open()

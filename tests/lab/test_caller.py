@@ -124,6 +124,27 @@ async def test_every_deed_is_done() -> None:
     assert dropped.ok, dropped.report()
 
 
+async def test_a_caller_may_take_their_time() -> None:
+    """A pause for what was heard before each deed, shorter for who interrupts, and one after each key."""
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    deeds = [HELLO, ("you said hello", 'press = "12"'), ("", 'say = "open"'), ("two", 'interrupt = "bye"')]
+    text = f'name = "t"\ndescription = "d"\n{steps(*deeds)}\n[expect]\nend = "hung_up_by_app"'
+    async with laboratory() as lab:
+        lab.app.replies["bye"] = [{"type": "text", "token": "Goodbye.", "last": True}, END]
+        lab.app.replies["open"] = [{"type": "text", "token": "One two three"}]
+        call = await lab.ring()
+        manner = caller.Manner(seconds_a_word=3, seconds_a_key=0.5, pause=pause)
+        result = await caller.play(scenario.read(text), lab.twilio, patience=2, manner=manner, call=call)
+
+    assert result.ok, result.report()
+    assert result.call_sid == call.sid
+    assert pauses == [9, 9, 0.5, 0.5, 0, 0]  # three words each; nothing after the keys; the sentence was cut off
+
+
 def test_the_lab_is_built_as_the_scenario_asks() -> None:
     """Faults, hand-off results and the model's mode."""
     full = scenario.load("hand_off_nobody_answers")

@@ -170,6 +170,19 @@ async def test_rest_errors_hit_one_request(fault: str, done: int) -> None:
         assert lab.twilio.violations == []
 
 
+async def test_what_goes_wrong_may_change_while_a_call_goes_on() -> None:
+    """From then on; a REST error that hit is used up, the other faults stay."""
+    async with laboratory() as lab:
+        call = await lab.ring()
+        lab.twilio.faults = Faults(rest_error=("create:503", "cancel:500"), lose_callbacks=("start",))
+        assert (await lab.create(call.sid)).status_code == 503
+
+        assert lab.twilio.faults == Faults(rest_error=("cancel:500",), lose_callbacks=("start",))
+        assert (await lab.create(call.sid)).status_code == 201
+        await lab.twilio.settle()
+        assert lab.app.callbacks == []
+
+
 async def test_a_callback_may_be_faster_than_its_answer() -> None:
     """With `callback_first` the start callback is delivered before the 201."""
     async with laboratory(faults=Faults(callback_first=True)) as lab:

@@ -29,6 +29,7 @@ def test_everything_the_lab_reports_has_its_line() -> None:
     """Names, not SIDs and dates."""
     form = {"Sid": "PK1", "DateUpdated": "today", "Capture": "security-code", "Required": ""}
     page = shown(
+        ("token", {"words": "unseen"}),
         ("caller", {"words": "hi"}),
         ("interrupt", {"heard": "You can"}),
         ("callback", {"name": "done", "form": form}),
@@ -47,6 +48,7 @@ def test_everything_the_lab_reports_has_its_line() -> None:
         ("weather", {"sun": True}),
     )
 
+    assert "unseen" not in page
     assert "done: Capture=security-code Required=" in page
     assert "PK1" not in page
     for words in ("create → 201", "complete → 400 (64019)", "rings the queue", "charged 1.00 USD", "a → b", "f, g"):

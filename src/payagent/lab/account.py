@@ -43,9 +43,12 @@ class RestRequest:
     status: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LabSettings:
-    """`scale` multiplies every wait, `now` is UTC and aware, `report` takes violations in words."""
+    """`scale` multiplies every wait, `now` is UTC and aware, `report` takes violations in words.
+
+    `faults` may be changed while calls go on.
+    """
 
     account: LabAccount
     faults: Faults

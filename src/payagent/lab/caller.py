@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import assert_never
 
 from payagent.lab.account import Charge, LabAccount
@@ -17,7 +19,7 @@ from payagent.lab.line import LabCall, Routes
 from payagent.lab.model import ScriptedModel
 from payagent.lab.observer import Observer
 from payagent.lab.scenario import Expectation, Scenario, Step
-from payagent.lab.twilio import StandInTwilio
+from payagent.lab.twilio import StandInTwilio, utc_now
 
 PATIENCE_SECONDS = 20.0
 
@@ -50,16 +52,33 @@ class Result:
 
 
 def stand_in(
-    scenario: Scenario, *, scale: float, account: LabAccount | None = None, observer: Observer | None = None
+    scenario: Scenario,
+    *,
+    scale: float,
+    account: LabAccount | None = None,
+    observer: Observer | None = None,
+    now: Callable[[], datetime] = utc_now,
 ) -> StandInTwilio:
     """The stand-in Twilio this scenario asks for: its faults, and what becomes of hand-offs."""
     routes = Routes(scenario.queue_result, scenario.dial_status)
-    return StandInTwilio(account, faults=scenario.faults, scale=scale, routes=routes, observer=observer)
+    return StandInTwilio(account, faults=scenario.faults, scale=scale, routes=routes, observer=observer, now=now)
 
 
 def scripted_model(scenario: Scenario) -> ScriptedModel:
     """The scripted model this scenario asks for."""
     return ScriptedModel(Brain(scenario.model))
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a scripted caller takes their time, in unscaled seconds; at once unless told otherwise."""
+
+    seconds_a_word: float = 0.0
+    seconds_a_key: float = 0.0
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+AT_ONCE = Manner()
 
 
 class Disappointed(Exception):
@@ -73,12 +92,17 @@ async def play(
     model: ScriptedModel | None = None,
     scale: float = 1.0,
     patience: float = PATIENCE_SECONDS,
+    manner: Manner = AT_ONCE,
+    call: LabCall | None = None,
 ) -> Result:
-    """Ring, do the steps, wait for the end, and compare. `scale` is the stand-in's; `patience` is in real seconds."""
-    call = await twilio.place_call(scenario.caller)
+    """Ring, do the steps, wait for the end, and compare. `scale` is the stand-in's; `patience` is in real seconds.
+
+    `call` is one that was placed already.
+    """
+    call = call or await twilio.place_call(scenario.caller)
     problems: list[str] = []
     try:
-        await _Steps(call, scale, patience).walk(scenario.steps)
+        await _Steps(call, scale, patience, manner).walk(scenario.steps)
         if not await call.until(lambda: bool(call.end), patience):
             raise Disappointed(f"the call did not end; {_last_words(call.spoken)}")
         await asyncio.wait_for(twilio.settle(), patience)
@@ -104,10 +128,11 @@ async def play(
 class _Steps:
     """Does the steps one by one; `mark` is how many talk cycles were heard when the last one was done."""
 
-    def __init__(self, call: LabCall, scale: float, patience: float) -> None:
+    def __init__(self, call: LabCall, scale: float, patience: float, manner: Manner) -> None:
         self._call = call
         self._scale = scale
         self._patience = patience
+        self._manner = manner
         self._mark = 0
 
     async def walk(self, steps: tuple[Step, ...]) -> None:
@@ -118,6 +143,7 @@ class _Steps:
         """
         for number, step in enumerate(steps, 1):
             await self._await_words(number, step)
+            await self._take_in(step)
             self._mark = len(self._call.spoken)
             await self._do(step)
 
@@ -137,13 +163,25 @@ class _Steps:
             f"step {number} ({step.deed}) waited for {step.when!r}, but {why}; {_last_words(call.spoken)}"
         )
 
+    async def _take_in(self, step: Step) -> None:
+        """The time it takes to hear what was said; who interrupts does not wait for the end of it."""
+        words = " ".join(self._call.spoken[self._mark :]).split()
+        heard = len(words) / 3 if step.deed == "interrupt" else len(words)
+        await self._manner.pause(heard * self._manner.seconds_a_word)
+
+    async def _press(self, keys: str) -> None:
+        pause = self._manner.seconds_a_key
+        for part in keys if pause else [keys]:
+            await self._call.press(part)
+            await self._manner.pause(pause)
+
     async def _do(self, step: Step) -> None:
         call = self._call
         match step.deed:
             case "say":
                 await call.say(step.say, partials=step.partials)
             case "press":
-                await call.press(step.press)
+                await self._press(step.press)
             case "interrupt":
                 await call.interrupt()
                 await call.say(step.interrupt)

@@ -37,6 +37,7 @@ class Ear:
     def token(self, frame: dict[str, Any]) -> None:
         """Hear a `text` frame."""
         self._cycle.append(frame["token"])
+        self._observer.on("token", words=frame["token"])
         self.interruptible = frame.get("interruptible", True)
         if frame.get("last", False):
             self.close_cycle()

@@ -2,7 +2,7 @@
 
 Kinds and their details, as the lab reports them:
 
-* `caller` words · `agent` words · `interrupt` heard
+* `caller` words · `token` words (a piece of what the agent is saying) · `agent` words (all of it) · `interrupt` heard
 * `key` (no details: which key is nobody's business) · `digits_lost` field, count
 * `callback` name, form (masks only) · `rest` operation, status, code
 * `relay` what (`connected`, `dropped`, `ended`, `failed`) · `language` code · `verb` name, detail

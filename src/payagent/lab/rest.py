@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from email.utils import format_datetime
 
 from starlette.applications import Starlette
@@ -37,7 +38,6 @@ class RestApi:
         self._till = till
         self._in_progress = in_progress
         self._answered: dict[str, tuple[tuple[object, ...], Answer]] = {}
-        self._faults = list(settings.faults.rest_error)
         self.requests: list[RestRequest] = []
         self.app = Starlette(
             routes=[
@@ -81,10 +81,12 @@ class RestApi:
             raise Refusal(20404, "no such account", status=404)
 
     async def _with_faults(self, operation: str, request: Request, form: dict[str, str], deed: Deed) -> Answer:
-        fault = next((f for f in self._faults if f.split(":")[0] == operation), "")
+        faults = self._s.faults
+        fault = next((f for f in faults.rest_error if f.split(":")[0] == operation), "")
         if not fault:
             return await self._once(request, form, deed)
-        self._faults.remove(fault)
+        at = faults.rest_error.index(fault)
+        self._s.faults = replace(faults, rest_error=faults.rest_error[:at] + faults.rest_error[at + 1 :])
         _, status, *done = fault.split(":")
         if done:
             await self._once(request, form, deed)

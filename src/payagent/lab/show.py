@@ -26,6 +26,7 @@ class Show:
             "agent": lambda words: f"[bold cyan]agent [/] {escape(words)}",
             "caller": lambda words: f"[bold green]caller[/] {escape(words)}",
             "interrupt": lambda heard: f"[green]caller[/] [dim]talks over the agent, having heard[/] {escape(heard)}",
+            "token": lambda words: "",
             "callback": _callback,
             "rest": _rest,
             "relay": lambda what: f"[dim]       relay {escape(what)}[/]",

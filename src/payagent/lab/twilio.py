@@ -24,7 +24,8 @@ from payagent.lab.signing import SignedPosts
 from payagent.lab.till import Till
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
+    """The wall clock, aware."""
     return datetime.now(UTC)
 
 
@@ -48,7 +49,7 @@ class StandInTwilio:
         routes: Routes | None = None,
         seed: int = 1,
         observer: Observer | None = None,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.account = account or LabAccount()
         self.routes = routes or Routes()
@@ -75,6 +76,15 @@ class StandInTwilio:
             await call.abandon()
         await self._till.aclose()
         await self._posts.aclose()
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong on purpose; set it to have something else go wrong from now on."""
+        return self._settings.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._settings.faults = faults
 
     @property
     def charges(self) -> list[Charge]:
