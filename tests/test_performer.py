@@ -165,7 +165,7 @@ async def test_an_order_that_is_done_is_not_done_again(hands: Hands) -> None:
     await hands.journal.append(done, key)
     hands.now += CLAIM + timedelta(seconds=1)
 
-    assert await hands.performer.perform(key, CANCEL, CALLER, claimed_before=True) is None
+    assert await hands.performer.perform(key, CANCEL, CALLER) is None
     assert hands.till.asked == []
 
 
@@ -175,7 +175,7 @@ async def test_a_charge_that_may_have_gone_out_is_never_sent_again(hands: Hands)
     await hands.journal.claim(key, "died", hands.now + CLAIM, hands.now)
     hands.now += CLAIM
 
-    assert await hands.performer.perform(key, COMPLETE, CALLER, claimed_before=True) == ev.CompleteUnanswered(key)
+    assert await hands.performer.perform(key, COMPLETE, CALLER) == ev.CompleteUnanswered(key)
     assert hands.till.asked == []
 
 
@@ -186,7 +186,7 @@ async def test_all_else_is_repeated_under_the_same_key(hands: Hands, order: do.D
     await hands.journal.claim(key, "died", hands.now + CLAIM, hands.now)
     hands.now += CLAIM
 
-    await hands.performer.perform(key, order, CALLER, claimed_before=True)
+    await hands.performer.perform(key, order, CALLER)
 
     assert hands.till.keys == [key]
 
@@ -211,8 +211,10 @@ async def test_what_the_call_no_longer_wants_is_given_up_unsent(
 async def test_a_charge_given_up_may_have_gone_out_before(hands: Hands) -> None:
     """That nobody waits for it any more does not make it surely unsent."""
     key = await hands.order(COMPLETE)
+    await hands.journal.claim(key, "died", hands.now + CLAIM, hands.now)
+    hands.now += CLAIM
 
-    answer = await hands.performer.perform(key, COMPLETE, CALLER, claimed_before=True, wanted=False)
+    answer = await hands.performer.perform(key, COMPLETE, CALLER, wanted=False)
 
     assert answer == ev.CompleteUnanswered(key)
 
@@ -240,7 +242,7 @@ async def test_a_fault_of_ours_leaves_the_order_open(hands: Hands, order: do.Dur
     assert answer is None
     assert [(entry["log_level"], entry["kind"]) for entry in logs] == [("critical", type(order).__name__)]
     assert await hands.journal.open_orders(hands.now) == []
-    assert [o.claimed_before for o in await hands.journal.open_orders(hands.now + CLAIM)] == [True]
+    assert [o.order for o in await hands.journal.open_orders(hands.now + CLAIM)] == [order]
 
 
 async def test_a_person_is_looked_up(hands: Hands) -> None:

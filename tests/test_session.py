@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from virtual_time import VirtualLoop, anyio_backend, owing_threads, virtual_now  # noqa: F401
 
 from payagent.errors import JournalConflict, JournalFailed, ModelFailed, TwilioRefused
+from payagent.flow import effects as do
 from payagent.flow import events as ev
 from payagent.flow.call import LATE
 from payagent.flow.states import Line as LineFact
@@ -462,7 +463,7 @@ async def test_a_fault_in_a_hand_does_not_end_the_call(automatic: Line) -> None:
     assert [entry["event"] for entry in logs if entry["log_level"] == "critical"] == ["an order broke off"]
     assert automatic.ear.heard.endswith("One moment.")
     left = await automatic.worker.journal.open_orders(virtual_now() + timedelta(minutes=1))
-    assert [order.claimed_before for order in left] == [True]
+    assert [type(order.order) for order in left] == [do.Capture]
 
 
 async def test_a_sentence_that_cannot_be_said_does_not_hold_up_the_money(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from payagent.accounts.sql import SqlAccounts
 from payagent.doctor import Finding, examine
 from payagent.errors import AccountsFailed, JournalFailed, SettingsError, SpeechError
 from payagent.flow.states import State
+from payagent.journal.protocol import Search
 from payagent.lab.model import ScriptedModel
 from payagent.lab.serving import bind, serve
 from payagent.lab.twilio import StandInTwilio
@@ -106,11 +107,11 @@ async def test_the_app_lets_go_of_what_it_opened(tmp_path: Path) -> None:
     before = set(threading.enumerate())
     app = wiring.application(at(tmp_path))
     async with app.router.lifespan_context(app):
-        assert await app.state.desk.journal.calls() == []
+        assert await app.state.desk.journal.search(Search()) == []
 
     assert [thread.name for thread in set(threading.enumerate()) - before if "accounts" in thread.name] == []
     with pytest.raises(JournalFailed):
-        await app.state.desk.journal.calls()
+        await app.state.desk.journal.search(Search())
 
 
 @pytest.mark.parametrize("what", ["a folder", "no database", "accounts"])

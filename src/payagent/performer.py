@@ -20,7 +20,7 @@ from payagent.accounts.protocol import Accounts, UnreadableDate
 from payagent.errors import AccountsFailed, JournalFailed, TwilioRefused, TwilioUnanswered
 from payagent.flow import effects as do
 from payagent.flow import events as ev
-from payagent.journal.protocol import Journal
+from payagent.journal.protocol import Claim, Journal
 from payagent.metrics import Metrics
 from payagent.phone.payments import NeverSent, Payments
 
@@ -64,7 +64,7 @@ class Performer:
         self._metrics = metrics or Metrics()
 
     async def perform(
-        self, key: str, order: do.DurableOrder, caller: Caller, *, claimed_before: bool = False, wanted: bool = True
+        self, key: str, order: do.DurableOrder, caller: Caller, *, wanted: bool = True
     ) -> ev.OrderAnswer | None:
         """Do the order and give its answer; None when another worker has it, or it has to be tried again later.
 
@@ -72,9 +72,10 @@ class Performer:
         """
         try:
             now = self._now()
-            if not await self._journal.claim(key, self._worker, now + CLAIM, now):
+            claim = await self._journal.claim(key, self._worker, now + CLAIM, now)
+            if claim is Claim.REFUSED:
                 return None
-            if claimed_before and isinstance(order, do.CompletePay):
+            if claim is Claim.AGAIN and isinstance(order, do.CompletePay):
                 return ev.CompleteUnanswered(key)
             return await self._do(key, order, caller, wanted=wanted)
         except JournalFailed:

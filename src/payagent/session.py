@@ -276,18 +276,16 @@ class Session:
         """What a person who takes this call has to know."""
         return card(self.call, self.left)
 
-    def take_up(self, key: str, order: do.DurableOrder, *, claimed_before: bool) -> None:
+    def take_up(self, key: str, order: do.DurableOrder) -> None:
         """Begin to carry out a durable order that was left lying."""
-        self._start(self._carry_out([(key, order)], claimed_before=claimed_before))
+        self._start(self._carry_out([(key, order)]))
 
-    async def _carry_out(self, orders: list[tuple[str, do.DurableOrder]], *, claimed_before: bool = False) -> None:
+    async def _carry_out(self, orders: list[tuple[str, do.DurableOrder]]) -> None:
         """Do durable orders, one after the other, and take their answers in."""
         caller = Caller(self.call.call_sid, self._caller_id)
         for key, order in orders:
             wanted = self._is_wanted(key, order)
-            answer = await self._desk.performer.perform(
-                key, order, caller, claimed_before=claimed_before, wanted=wanted
-            )
+            answer = await self._desk.performer.perform(key, order, caller, wanted=wanted)
             if answer:
                 await self._try_post(answer)
 

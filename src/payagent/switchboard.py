@@ -126,7 +126,7 @@ class Switchboard:
             if order.ordered_at <= late:
                 with _surviving("an order left lying could not be taken up", order.call_sid):
                     session = await self.get(order.call_sid)
-                    session.take_up(order.key, order.order, claimed_before=order.claimed_before)
+                    session.take_up(order.key, order.order)
         for call_sid, session in list(self._sessions.items()):
             if session.idle:
                 await self._let_go(call_sid, session)

@@ -19,6 +19,7 @@ from payagent import logs, rehearsal, wiring
 from payagent.accounts.demo import DEMO
 from payagent.accounts.sql import SqlAccounts
 from payagent.flow.money import Bill
+from payagent.journal.protocol import Search
 from payagent.journal.sqlite import SqliteJournal
 from payagent.lab import scenario as scenarios
 from payagent.lab.brain import Brain
@@ -122,7 +123,7 @@ async def faults_of_record(database: Path) -> list[str]:
     journal = SqliteJournal(database, wiring.LAB_KEY.encode())
     await journal.open()
     try:
-        assert await journal.calls()
+        assert await journal.search(Search())
         return await journal.verify_all()
     finally:
         await journal.close()

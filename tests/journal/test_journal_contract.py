@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +14,7 @@ from payagent.flow import effects as fx
 from payagent.flow import events as ev
 from payagent.flow.states import State
 from payagent.flow.step import Step, Timer
-from payagent.journal.protocol import CallSummary, Journal, OpenOrder
+from payagent.journal.protocol import Claim, Journal, OpenOrder, Search
 
 pytestmark = pytest.mark.promise(8)
 
@@ -74,7 +75,7 @@ async def test_concurrent_appends_are_all_recorded(journal: Journal, make_step: 
 
     await asyncio.gather(*(one_call(f"CA{n}") for n in range(50)))
 
-    assert [summary.steps for summary in await journal.calls(limit=100)] == [10] * 50
+    assert [summary.steps for summary in await journal.search(Search(limit=100))] == [10] * 50
     assert await journal.verify_all() == []
 
 
@@ -150,8 +151,8 @@ async def test_only_durable_orders_are_kept(journal: Journal, make_step: MakeSte
     await journal.append(make_step(orders=orders))
 
     assert await journal.open_orders(NOON) == [
-        OpenOrder("CA1:1:1", "CA1", 1, 1, fx.CompletePay("PK1"), False, NOON + MINUTE),
-        OpenOrder("CA1:1:3", "CA1", 1, 3, fx.ReadBills("A1"), False, NOON + MINUTE),
+        OpenOrder("CA1:1:1", "CA1", 1, 1, fx.CompletePay("PK1"), NOON + MINUTE),
+        OpenOrder("CA1:1:3", "CA1", 1, 3, fx.ReadBills("A1"), NOON + MINUTE),
     ]
 
 
@@ -169,7 +170,7 @@ async def test_done_order_is_closed_with_its_answer(journal: Journal, make_step:
     await journal.append(make_step(seq=2, event=ev.BillHeld("CA1:1:0")), done="CA1:1:0")
 
     assert [order.key for order in await journal.open_orders(NOON)] == ["CA1:1:1"]
-    assert not await journal.claim("CA1:1:0", "w1", NOON + MINUTE, NOON)
+    assert await journal.claim("CA1:1:0", "w1", NOON + MINUTE, NOON) is Claim.REFUSED
 
 
 async def test_claim_race_has_one_winner(open_journal: OpenJournal, make_step: MakeStep) -> None:
@@ -178,25 +179,37 @@ async def test_claim_race_has_one_winner(open_journal: OpenJournal, make_step: M
     await journals[0].append(make_step(orders=(HOLD,)))
 
     claims = (journals[n % 2].claim("CA1:1:0", f"w{n}", NOON + MINUTE, NOON) for n in range(20))
-    assert sum(await asyncio.gather(*claims)) == 1
+    assert Counter(await asyncio.gather(*claims)) == {Claim.FIRST: 1, Claim.REFUSED: 19}
+
+
+async def test_claim_race_for_an_order_left_lying_has_one_winner(
+    open_journal: OpenJournal, make_step: MakeStep
+) -> None:
+    """When a claim is over one of many gets the order, and is told that it may have been sent."""
+    journals = [await open_journal(), await open_journal()]
+    await journals[0].append(make_step(orders=(HOLD,)))
+    await journals[0].claim("CA1:1:0", "died", NOON + MINUTE, NOON)
+
+    claims = (journals[n % 2].claim("CA1:1:0", f"w{n}", NOON + 2 * MINUTE, NOON + MINUTE) for n in range(20))
+    assert Counter(await asyncio.gather(*claims)) == {Claim.AGAIN: 1, Claim.REFUSED: 19}
 
 
 async def test_claimed_order_is_not_open_until_the_claim_is_over(journal: Journal, make_step: MakeStep) -> None:
-    """A running claim keeps others off; once over, the order is open and marked as claimed before."""
+    """A running claim keeps others off; once over, the order is open, and whoever takes it knows of the claim."""
     await journal.append(make_step(orders=(HOLD,)))
-    assert await journal.claim("CA1:1:0", "w1", NOON + MINUTE, NOON)
+    assert await journal.claim("CA1:1:0", "w1", NOON + MINUTE, NOON) is Claim.FIRST
 
     almost = NOON + MINUTE - timedelta(microseconds=1)
     assert await journal.open_orders(almost) == []
-    assert not await journal.claim("CA1:1:0", "w2", NOON + 2 * MINUTE, almost)
+    assert await journal.claim("CA1:1:0", "w2", NOON + 2 * MINUTE, almost) is Claim.REFUSED
 
-    assert [order.claimed_before for order in await journal.open_orders(NOON + MINUTE)] == [True]
-    assert await journal.claim("CA1:1:0", "w2", NOON + 2 * MINUTE, NOON + MINUTE)
+    assert [order.key for order in await journal.open_orders(NOON + MINUTE)] == ["CA1:1:0"]
+    assert await journal.claim("CA1:1:0", "w2", NOON + 2 * MINUTE, NOON + MINUTE) is Claim.AGAIN
 
 
 async def test_unknown_order_cannot_be_claimed(journal: Journal) -> None:
     """There is nothing to do under a key that is not on the record."""
-    assert not await journal.claim("CA9:1:0", "w1", NOON + MINUTE, NOON)
+    assert await journal.claim("CA9:1:0", "w1", NOON + MINUTE, NOON) is Claim.REFUSED
 
 
 # Waits and the list of calls
@@ -231,17 +244,6 @@ async def test_ended_calls_are_not_live(journal: Journal, make_step: MakeStep) -
 
     assert await journal.live_calls() == ["CA2"]
     assert await journal.verify_all() == []
-
-
-async def test_calls_lists_the_newest_first(journal: Journal, make_step: MakeStep) -> None:
-    """Each call is one line: its state, its first and last moment, its number of steps."""
-    await journal.append(make_step("CA1"))
-    await journal.append(make_step("CA2", at=NOON))
-    await journal.append(make_step("CA1", 2, after=State.CHOOSING_AMOUNT))
-
-    summary = CallSummary("CA1", State.CHOOSING_AMOUNT, NOON + MINUTE, NOON + 2 * MINUTE, 2)
-    assert await journal.calls() == [summary, CallSummary("CA2", State.CONFIRMING_BALANCE, NOON, NOON, 1)]
-    assert await journal.calls(limit=1) == [summary]
 
 
 # Words, seals

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from payagent.flow import events as ev
 from payagent.flow.step import Step
 from payagent.journal import sqlite
 from payagent.journal.chain import decode_seal
+from payagent.journal.codec import encode
+from payagent.journal.protocol import Search
 from payagent.journal.sqlite import SqliteJournal
 
 MakeStep = Callable[..., Step]
@@ -159,7 +162,7 @@ async def test_seal_shows_a_cut_tail(sqlite_journal: SqliteJournal, make_step: M
     tamper(
         tmp_path,
         "DELETE FROM steps WHERE call_sid = 'CA1' AND seq > 2",
-        "UPDATE calls SET steps = 2 WHERE call_sid = 'CA1'",
+        "UPDATE calls SET steps = 2, updated_at = '2026-11-02T12:02:00.000000+00:00' WHERE call_sid = 'CA1'",
     )
 
     assert await sqlite_journal.verify("CA1") == []
@@ -350,3 +353,86 @@ async def test_memory_of_heads_is_bounded(
             assert len(sqlite_journal._heads) <= 2
 
     assert await sqlite_journal.verify_all() == []
+
+
+# The index, and files of another age
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        (
+            "UPDATE calls SET outcome = 'paid' WHERE call_sid = 'CA1'",
+            "call CA1: the index of calls says outcome paid, the steps say none",
+        ),
+        ("DELETE FROM calls WHERE call_sid = 'CA1'", "call CA1: not in the index of calls"),
+        (
+            "INSERT INTO credits VALUES ('CA1:1', 'CA1', 100, 'USD')",
+            "call CA1: the index of credits is not what the steps say",
+        ),
+    ],
+)
+async def test_index_is_checked_against_the_steps(
+    sqlite_journal: SqliteJournal, make_step: MakeStep, tmp_path: Path, statement: str, found: str
+) -> None:
+    """An index that tells another story than the record is found, and what it says is named."""
+    await two_calls(sqlite_journal, make_step)
+    tamper(tmp_path, statement)
+
+    assert await sqlite_journal.verify_all() == [found]
+
+
+def made_by_the_first_release(path: Path, steps: list[Step]) -> None:
+    """A journal's file as it was before its changes were numbered."""
+    schema = files("payagent.journal").joinpath("sqlite_001.sql").read_text()
+    with raw(path) as db:
+        db.executescript(schema)
+        for step in steps:
+            entry = encode(step)
+            db.execute("INSERT INTO steps VALUES (NULL, ?, ?, ?, ?)", (step.call_sid, step.seq, entry.record, b""))
+            db.execute(
+                "INSERT INTO calls VALUES (?, ?, ?, ?, ?, 0, NULL) ON CONFLICT DO UPDATE SET steps = excluded.steps",
+                (step.call_sid, "", "", "", step.seq),
+            )
+
+
+async def test_old_file_is_brought_up(make_step: MakeStep, tmp_path: Path) -> None:
+    """Its index is made anew from the steps; a record that cannot be read is passed over, for `verify` to tell."""
+    steps = [make_step(call, seq, at=NOON + timedelta(minutes=seq)) for call in ("CA1", "CA2") for seq in (1, 2)]
+    made_by_the_first_release(tmp_path, [*steps, make_step("CA3", 1)])
+    with raw(tmp_path) as db:
+        db.execute("DROP TRIGGER steps_no_update")
+        db.execute("UPDATE steps SET record = '{}' WHERE call_sid = 'CA3'")
+
+    for _ in range(2):  # the second time there is nothing to do
+        journal = SqliteJournal(tmp_path / "journal.db", b"key")
+        await journal.open()
+        found = await journal.search(Search())
+        await journal.close()
+
+        assert [(call.call_sid, call.steps) for call in found] == [("CA2", 2), ("CA1", 2)]
+    with raw(tmp_path) as db:
+        assert db.execute("SELECT part, number FROM migrations").fetchall() == [("journal", 1), ("journal", 2)]
+
+
+async def test_file_that_cannot_be_brought_up_stays_as_it_was(
+    make_step: MakeStep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change is applied whole or not at all."""
+    made_by_the_first_release(tmp_path, [make_step()])
+    monkeypatch.setattr(sqlite.index, "columns", lambda step: {"call_sid": None})
+
+    with pytest.raises(JournalFailed):
+        await SqliteJournal(tmp_path / "journal.db", b"key").open()
+    with raw(tmp_path) as db:
+        assert db.execute("SELECT name FROM sqlite_master WHERE name IN ('migrations', 'credits')").fetchall() == []
+        assert db.execute("SELECT steps FROM calls").fetchall() == [(1,)]
+
+
+async def test_newer_file_is_refused_in_words(sqlite_journal: SqliteJournal, tmp_path: Path) -> None:
+    """A file that a newer payagent has changed is left alone, and it is said what to do."""
+    with raw(tmp_path) as db:
+        db.execute("INSERT INTO migrations VALUES ('journal', 99)")
+
+    with pytest.raises(JournalFailed, match=r"at change 99, this payagent knows 2: run the newer payagent"):
+        await SqliteJournal(tmp_path / "journal.db", b"key").open()

@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
 from payagent.accounts.identity import normal_name, parse_birth_date
 from payagent.accounts.protocol import UnreadableDate
+from payagent.database.migrations import Schema, SchemaTooNew, bring_up
 from payagent.errors import AccountsFailed
 from payagent.flow.money import Account, Bill, Money
 
@@ -118,12 +118,11 @@ class SqlAccounts:
     def _open(self) -> Database:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.touch(mode=0o600)
-        schema = files("payagent.accounts").joinpath("sql_001.sql").read_text()
         db = sqlite3.connect(self._path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False)
         try:
             db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
-            db.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")
-        except sqlite3.Error:
+            bring_up(db, Schema.of("accounts", "sqlite"))
+        except (sqlite3.Error, SchemaTooNew):
             db.close()
             raise
         return db
@@ -189,7 +188,7 @@ class SqlAccounts:
 def _failures() -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, SchemaTooNew) as error:
         raise AccountsFailed(f"the book of accounts failed: {error}") from error
 
 

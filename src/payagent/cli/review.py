@@ -71,11 +71,14 @@ def verify(
     if flow:
         raise typer.Exit(_prove())
 
+    from payagent.journal.protocol import Search
+
     async def check() -> tuple[list[str], list[str]]:
         async with journal_at(database) as journal:
             problems = await (journal.verify_all() if all_ else journal.verify(call_sid))
             differences: list[str] = []
-            for sid in [call.call_sid for call in await journal.calls(sys.maxsize)] if all_ else [call_sid]:
+            everything = Search(limit=sys.maxsize)
+            for sid in [call.call_sid for call in await journal.search(everything)] if all_ else [call_sid]:
                 try:
                     differences += _redecided(await journal.steps(sid))
                 except PayagentError as error:

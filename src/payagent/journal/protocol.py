@@ -9,40 +9,99 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from enum import Enum
 from typing import Protocol
 
 from payagent.flow.effects import DurableOrder
-from payagent.flow.states import State
+from payagent.flow.money import Money
+from payagent.flow.states import Outcome, State
 from payagent.flow.step import Step, Timer
+
+
+class Claim(Enum):
+    """What a worker that reaches for an order is told."""
+
+    REFUSED = "done, unknown, or under another running claim"
+    FIRST = "taken, and nobody had it before"
+    AGAIN = "taken, and somebody had it before who never came back: it may have been sent"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenOrder:
-    """A durable order that is not done and that nobody is at work on.
-
-    `key` is `order_key(call_sid, seq, n)`. `claimed_before` says that a worker took it and never came back: it may
-    have been sent, so only what is safe to repeat may be sent again.
-    """
+    """A durable order that is not done and that nobody is at work on; `key` is `order_key(call_sid, seq, n)`."""
 
     key: str
     call_sid: str
     seq: int
     n: int
     order: DurableOrder
-    claimed_before: bool
     ordered_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class CallSummary:
-    """One line about a call: where it is, since when, and how many steps it took."""
+    """One line about a call, as the index of calls has it.
+
+    `entered_at`: since when it is in its state. `next_due`: the first running wait. `amount`: of the latest payment
+    opened at Twilio. `tries`: all that failed in this call: identity, fields, declined cards. `reason`: of the
+    hand-off, "" when there was none.
+    """
 
     call_sid: str
     state: State
     started_at: datetime
     updated_at: datetime
+    entered_at: datetime
     steps: int
+    ended: bool
+    next_due: datetime | None
+    language: str
+    account: str
+    amount: Money | None
+    outcome: Outcome
+    last_four: str
+    card_type: str
+    tries: int
+    reconnects: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which calls are looked for: those that fit all that is given.
+
+    `since` (from then on) and `until` (before then) are about the call's start, and so is `before`: the next page is
+    what is older than the last line of this one. `needs_person`: its outcome is unknown, or it is being handed off.
+    """
+
+    call_sid: str = ""
+    account: str = ""
+    outcome: Outcome | None = None
+    state: State | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    live: bool = False
+    needs_person: bool = False
+    limit: int = 50
+    before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DayTotals:
+    """What became of the calls that began on one day, in UTC, and of their payments.
+
+    `paid` and `amounts` (one a currency) are of payments that stand on a bill; `declined`, `cancelled` and `unknown`
+    count payments, too.
+    """
+
+    day: date
+    calls: int
+    paid: int
+    amounts: tuple[Money, ...]
+    declined: int
+    cancelled: int
+    unknown: int
 
 
 class Journal(Protocol):
@@ -61,8 +120,11 @@ class Journal(Protocol):
         """The call's steps numbered above `after`, in order; empty for a call that is not on the record."""
         ...
 
-    async def claim(self, key: str, worker: str, until: datetime, now: datetime) -> bool:
-        """Take the order for `worker`; False when it is done, unknown, or claimed by anybody until later than `now`."""
+    async def claim(self, key: str, worker: str, until: datetime, now: datetime) -> Claim:
+        """Take the order for `worker`, unless it is done, unknown, or claimed by anybody until later than `now`.
+
+        Of all that ever reach for an order exactly one is told `Claim.FIRST`.
+        """
         ...
 
     async def open_orders(self, now: datetime) -> list[OpenOrder]:
@@ -77,12 +139,19 @@ class Journal(Protocol):
         """The calls that have not ended, oldest first."""
         ...
 
-    async def calls(self, limit: int = 50) -> list[CallSummary]:
-        """The calls last written to, newest first."""
+    async def search(self, search: Search) -> list[CallSummary]:
+        """The calls looked for, the one that began last first."""
+        ...
+
+    async def totals(self, since: datetime | None = None, until: datetime | None = None) -> list[DayTotals]:
+        """The days on which calls began from `since` on and before `until`, the last one first."""
         ...
 
     async def verify(self, call_sid: str) -> list[str]:
-        """What is wrong with the call's record, in words naming call and step; empty when it is whole."""
+        """What is wrong with the call's record, in words naming call and step; empty when it is whole.
+
+        Where the steps are whole, the index of calls is compared with them.
+        """
         ...
 
     async def verify_all(self) -> list[str]:

@@ -13,18 +13,17 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
+from payagent.database.migrations import Schema, bring_up
 from payagent.errors import JournalConflict, JournalFailed
 from payagent.flow.effects import DurableOrder, order_key
-from payagent.flow.states import FINAL, State
 from payagent.flow.step import Step, Timer
-from payagent.journal import chain, codec
-from payagent.journal.protocol import CallSummary, OpenOrder
+from payagent.journal import chain, codec, index, sqlite_index
+from payagent.journal.protocol import CallSummary, Claim, DayTotals, OpenOrder, Search
 from payagent.journal.words import Words
 from payagent.journal.writer import GroupWriter
 
@@ -69,7 +68,7 @@ class SqliteJournal:
 
         return await self._read(read)
 
-    async def claim(self, key: str, worker: str, until: datetime, now: datetime) -> bool:
+    async def claim(self, key: str, worker: str, until: datetime, now: datetime) -> Claim:
         return await self._write(lambda db: _claim(db, key, worker, codec.time_text(until), codec.time_text(now)))
 
     async def open_orders(self, now: datetime) -> list[OpenOrder]:
@@ -82,8 +81,11 @@ class SqliteJournal:
         query = "SELECT call_sid FROM calls WHERE ended = 0 ORDER BY started_at"
         return await self._read(lambda db: [call_sid for (call_sid,) in db.execute(query)])
 
-    async def calls(self, limit: int = 50) -> list[CallSummary]:
-        return await self._read(lambda db: _calls(db, limit))
+    async def search(self, search: Search) -> list[CallSummary]:
+        return await self._read(lambda db: sqlite_index.search(db, search))
+
+    async def totals(self, since: datetime | None = None, until: datetime | None = None) -> list[DayTotals]:
+        return await self._read(lambda db: sqlite_index.totals(db, Search(since=since, until=until)))
 
     async def verify(self, call_sid: str) -> list[str]:
         return await self._read(lambda db: self._verify(db, call_sid))
@@ -120,9 +122,8 @@ class SqliteJournal:
     def _open(self) -> _Opened:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.touch(mode=0o600)
-        schema = files("payagent.journal").joinpath("sqlite_001.sql").read_text()
-        writing = self._connect(f"BEGIN IMMEDIATE; {schema} COMMIT;")
-        reading = self._connect("PRAGMA query_only = ON")
+        writing = self._connect(lambda db: bring_up(db, Schema.of("journal", "sqlite"), {2: _make_index}))
+        reading = self._connect(lambda db: db.execute("PRAGMA query_only = ON"))
         file = os.stat(self._path)
 
         def begin(db: Database) -> None:
@@ -133,12 +134,12 @@ class SqliteJournal:
 
         return _Opened(GroupWriter(writing, begin, rolled_back=self._heads.clear), reading)
 
-    def _connect(self, script: str) -> Database:
+    def _connect(self, prepare: Callable[[Database], object]) -> Database:
         db = sqlite3.connect(self._path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False)
         try:
             db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;")
-            db.executescript(script)
-        except sqlite3.Error:
+            prepare(db)
+        except (sqlite3.Error, ValueError):
             db.close()
             raise
         return db
@@ -152,7 +153,7 @@ class SqliteJournal:
         at = codec.time_text(step.at)
         if done:
             db.execute("UPDATE orders SET done_at = ? WHERE key = ? AND done_at IS NULL", (at, done))
-        _index_call(db, step)
+        sqlite_index.put(db, step)
         self._remember(step, mac)
 
     def _mac_before(self, db: Database, step: Step) -> bytes:
@@ -189,10 +190,15 @@ class SqliteJournal:
 
     def _verify(self, db: Database, call_sid: str) -> list[str]:
         rows = list(_rows(db, call_sid))
-        indexed = db.execute("SELECT steps FROM calls WHERE call_sid = ?", (call_sid,)).fetchone()
-        if not rows and not indexed:
+        line = sqlite_index.line(db, call_sid)
+        if not rows and not line:
             return [f"call {call_sid}: not on the record"]
-        return chain.call_problems(self._key, call_sid, rows, indexed[0] if indexed else 0)
+        length = line["steps"] if line else 0
+        assert isinstance(length, int)  # by the schema
+        found = chain.call_problems(self._key, call_sid, rows, length)
+        return found or index.problems(
+            call_sid, [codec.decode(row.record) for row in rows], line, sqlite_index.credits(db, call_sid)
+        )
 
     def _verify_all(self, db: Database) -> list[str]:
         known = db.execute("SELECT call_sid FROM steps UNION SELECT call_sid FROM calls ORDER BY call_sid").fetchall()
@@ -246,28 +252,24 @@ def _insert_orders(db: Database, step: Step) -> None:
     db.executemany("INSERT INTO orders (key, call_sid, seq, n, ordered_at) VALUES (?, ?, ?, ?, ?)", rows)
 
 
-def _index_call(db: Database, step: Step) -> None:
-    at = codec.time_text(step.at)
-    next_due = min((codec.time_text(timer.due) for timer in step.timers), default=None)
-    db.execute(
-        """
-        INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT (call_sid) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at,
-            steps = excluded.steps, ended = excluded.ended, next_due = excluded.next_due
-        """,
-        (step.call_sid, step.after.value, at, at, step.seq, step.after in FINAL, next_due),
-    )
+def _make_index(db: Database) -> None:
+    """Make the index anew from the steps; of a record that cannot be read, as far as it can be."""
+    for (call_sid,) in db.execute("SELECT DISTINCT call_sid FROM steps").fetchall():
+        with suppress(JournalFailed):
+            for row in list(_rows(db, call_sid)):
+                sqlite_index.put(db, codec.decode(row.record))
 
 
-def _claim(db: Database, key: str, worker: str, until: str, now: str) -> bool:
-    taken = db.execute(
-        """
-        UPDATE orders SET claimed_by = ?, claimed_until = ?
+def _claim(db: Database, key: str, worker: str, until: str, now: str) -> Claim:
+    query = """
+        SELECT claimed_until FROM orders
         WHERE key = ? AND done_at IS NULL AND (claimed_until IS NULL OR claimed_until <= ?)
-        """,
-        (worker, until, key, now),
-    )
-    return taken.rowcount == 1
+    """
+    found = db.execute(query, (key, now)).fetchone()
+    if found is None:
+        return Claim.REFUSED
+    db.execute("UPDATE orders SET claimed_by = ?, claimed_until = ? WHERE key = ?", (worker, until, key))
+    return Claim.FIRST if found == (None,) else Claim.AGAIN
 
 
 def _rows(db: Database, call_sid: str, after: int = 0) -> Iterator[chain.Row]:
@@ -283,13 +285,13 @@ def _rows(db: Database, call_sid: str, after: int = 0) -> Iterator[chain.Row]:
 
 def _open_orders(db: Database, now: str) -> list[OpenOrder]:
     query = """
-        SELECT key, call_sid, seq, n, record, claimed_until IS NOT NULL, ordered_at
+        SELECT key, call_sid, seq, n, record, ordered_at
         FROM orders JOIN steps USING (call_sid, seq)
         WHERE done_at IS NULL AND (claimed_until IS NULL OR claimed_until <= ?) ORDER BY ordered_at, key
     """
     return [
-        OpenOrder(key, call_sid, seq, n, codec.decode_order(record, n), bool(claimed), datetime.fromisoformat(at))
-        for key, call_sid, seq, n, record, claimed, at in db.execute(query, (now,))
+        OpenOrder(key, call_sid, seq, n, codec.decode_order(record, n), datetime.fromisoformat(at))
+        for key, call_sid, seq, n, record, at in db.execute(query, (now,))
     ]
 
 
@@ -305,14 +307,6 @@ def _due(db: Database, now: datetime) -> list[tuple[str, Timer]]:
         if timer.due <= now
     ]
     return sorted(found, key=lambda pair: pair[1].due)
-
-
-def _calls(db: Database, limit: int) -> list[CallSummary]:
-    query = "SELECT call_sid, state, started_at, updated_at, steps FROM calls ORDER BY updated_at DESC LIMIT ?"
-    return [
-        CallSummary(call_sid, State(state), datetime.fromisoformat(started), datetime.fromisoformat(updated), steps)
-        for call_sid, state, started, updated, steps in db.execute(query, (limit,))
-    ]
 
 
 def _uncovered(db: Database, row: chain.Row) -> list[str]:

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from payagent.errors import BadCallback, BadSignature, JournalFailed, UnknownCall
+from payagent.journal.protocol import Search
 from payagent.web.counting import Timed, show_metrics
 from payagent.web.desk import FrontDesk, TooLarge
 from payagent.web.relay import relay_socket
@@ -69,7 +70,7 @@ async def readyz(request: Request) -> Response:
     """The process can take a call: its record can be read."""
     desk: FrontDesk = request.app.state.desk
     try:
-        await desk.journal.calls(1)
+        await desk.journal.search(Search(limit=1))
     except JournalFailed:
         return JSONResponse({"status": "the journal cannot be read"}, 503)
     return JSONResponse({"status": "ready"})
