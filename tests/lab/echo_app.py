@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from twilio.request_validator import RequestValidator
 
+from payagent.lab.dialect import Dialect
 from payagent.lab.faults import Faults
 from payagent.lab.line import LabCall, Routes
 from payagent.lab.serving import serve
@@ -85,7 +86,7 @@ class EchoApp:
             while True:
                 frame = json.loads(await socket.receive_text())
                 self.frames.append(frame)
-                if frame["type"] == "prompt" and frame["last"]:
+                if frame["type"] == "prompt" and frame.get("last", True):
                     await self.reply(socket, frame["voicePrompt"])
         except WebSocketDisconnect:
             return
@@ -144,9 +145,15 @@ class Lab:
 
 @asynccontextmanager
 async def laboratory(
-    *, faults: Faults | None = None, routes: Routes | None = None, scale: float = 0.01, incoming: str = CONNECT
+    *,
+    faults: Faults | None = None,
+    dialect: Dialect | None = None,
+    routes: Routes | None = None,
+    scale: float = 0.01,
+    incoming: str = CONNECT,
+    outages: bool = False,
 ) -> AsyncIterator[Lab]:
-    twilio = StandInTwilio(faults=faults, routes=routes, scale=scale)
+    twilio = StandInTwilio(faults=faults, dialect=dialect, routes=routes, scale=scale, outages=outages)
     account = twilio.account
     app = EchoApp(account.auth_token, incoming=incoming)
     echo = app.asgi()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-from echo_app import CONNECT, HANGUP, laboratory
+import asyncio
 
+import pytest
+from echo_app import CONNECT, HANGUP, PUBLIC, laboratory
+
+from payagent.lab import signing
+from payagent.lab.circumstances import Circumstances
+from payagent.lab.dialect import Dialect
 from payagent.lab.faults import Faults
-from payagent.lab.line import Routes
+from payagent.lab.line import APPLICATION_ERROR, Routes
 
 WORKFLOW = "WW" + "0" * 32
 ENQUEUE = (
@@ -267,7 +272,7 @@ async def test_an_app_out_of_reach_is_a_violation() -> None:
         lab.twilio.point_at("http://127.0.0.1:9")
         call = await lab.ring()
 
-        assert call.end == "hung_up_by_app"
+        assert (call.end, call.spoken) == ("application_error", [APPLICATION_ERROR])
         assert lab.twilio.violations == ["/api/incoming-call could not be asked: ConnectError"]
 
 
@@ -279,3 +284,116 @@ async def test_an_answer_that_is_not_twiml_is_a_violation() -> None:
         await call.hang_up()
 
         assert lab.twilio.violations == ["/nowhere answered 404 text/plain, not TwiML"]
+
+
+async def test_an_outage_to_be_expected_is_counted_and_no_violation() -> None:
+    """Two tries, then Twilio has no TwiML to go on with."""
+    async with laboratory(outages=True) as lab:
+        lab.twilio.point_at("http://127.0.0.1:9")
+        call = await lab.ring()
+
+        assert call.end == "application_error"
+        assert lab.twilio.violations == []
+        assert lab.twilio.injected == {"/api/incoming-call not delivered": 1}
+
+
+async def test_an_app_that_is_back_in_time_is_asked_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a connect that failed is tried again."""
+    monkeypatch.setattr(signing, "CONNECT_TRY_SECONDS", 0.2)
+    async with laboratory(outages=True) as lab:
+        origin = lab.twilio.app_url
+        lab.twilio.point_at("http://127.0.0.1:9", PUBLIC)
+        ringing = asyncio.create_task(lab.ring())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        lab.twilio.point_at(origin, PUBLIC)
+        call = await ringing
+
+        assert call.spoken == ["Hello & welcome."]
+        assert lab.twilio.injected == {}
+
+
+async def test_a_socket_that_breaks_with_the_server_is_no_violation() -> None:
+    """Where outages are expected, the action is asked all the same."""
+    async with laboratory(outages=True) as lab:
+        lab.app.replies["die"] = ["close"]
+        call = await lab.ring()
+        await call.say("die")
+        await call.until(lambda: call.followed.count("relay") == 2, 5)
+
+        assert lab.twilio.violations == []
+        assert lab.twilio.injected["line lost with the server"] == 1
+
+
+@pytest.mark.parametrize(
+    ("order", "told"),
+    [
+        (("socket", "callback", "action"), ["callback", "action"]),
+        (("action", "callback", "socket"), ["action", "callback"]),
+        (("callback", "socket"), ["callback"]),
+        (("socket", "action"), ["action"]),
+        (("socket",), []),
+    ],
+)
+async def test_the_signs_of_a_hang_up_come_in_any_order(order: tuple[str, ...], told: list[str]) -> None:
+    """Or not at all; the payment session is closed in each case."""
+    async with laboratory(dialect=Dialect(hang_up=order)) as lab:
+        call = await lab.ring()
+        await lab.open(call)
+        await call.hang_up()
+        await lab.twilio.settle()
+
+        posts = [path.rpartition("/")[2].removeprefix("status-") for path, form in lab.app.forms if told_of_it(form)]
+        assert posts == told
+        assert call.end == "caller_hung_up"
+        assert [session.end for session in lab.twilio.sessions] == ["caller-hung-up"]
+        assert lab.app.forged == lab.twilio.violations == []
+
+
+def told_of_it(form: dict[str, str]) -> bool:
+    return "caller-hung-up" in form.values() or form.get("CallStatus") == "completed"
+
+
+async def test_a_caller_may_hang_up_in_the_queue() -> None:
+    """The action hears of it, and nobody has taken the call."""
+    async with laboratory(incoming=ENQUEUE, scale=0.1) as lab:
+        ringing = asyncio.create_task(lab.ring())
+        await asyncio.sleep(0)
+        (call,) = lab.twilio.calls
+        await call.until(lambda: bool(call.tasks), 5)
+        await call.hang_up()
+        await ringing
+
+        (asked,) = lab.app.of("/api/action")
+        assert (asked["QueueResult"], asked["CallStatus"]) == ("hangup", "completed")
+        assert call.end == "caller_hung_up"
+
+
+async def test_prompts_may_be_bare_and_come_with_strange_frames() -> None:
+    """Without `last` and `lang`; numbers as strings; frames nobody has documented."""
+    async with laboratory(dialect=Dialect(bare_prompts=True, extras=True)) as lab:
+        lab.app.replies["a"] = [{"type": "text", "token": "one two three four"}]
+        call = await lab.ring()
+        await call.say("a")
+        await call.until(lambda: bool(call.speaking), 5)
+        await call.interrupt()
+        await call.say("b")
+        await call.until(lambda: call.spoken[-1] == "You said b", 5)
+
+        kinds = [frame["type"] for frame in lab.app.frames[1:]]
+        assert kinds == ["info", "somethingNew", "prompt", "interrupt", "info", "somethingNew", "prompt"]
+        assert lab.app.frames[3] == {"type": "prompt", "voicePrompt": "a"}
+        assert lab.app.frames[4]["durationUntilInterruptMs"] == "455"
+
+
+async def test_each_call_has_circumstances_of_its_own() -> None:
+    """What goes wrong in one leaves the other alone."""
+    async with laboratory() as lab:
+        troubled = await lab.twilio.place_call("+15550101", Circumstances(Faults(duplicate_callbacks=True)))
+        calm = await lab.ring()
+        for call in (troubled, calm):
+            await lab.open(call)
+
+        told = [form["CallSid"] for form in lab.app.callbacks]
+        assert (told.count(troubled.sid), told.count(calm.sid)) == (2, 1)
+        assert lab.twilio.injected == troubled.circumstances.injected == {"callback twice": 1}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import httpx
 import pytest
 from echo_app import laboratory
 
+from payagent.lab.dialect import Dialect
 from payagent.lab.faults import Faults
 
 CARD = "4242424242424242#"
@@ -191,3 +193,28 @@ async def test_a_callback_may_be_faster_than_its_answer() -> None:
 
         assert lab.app.callbacks[0]["ChargeAmount"] == "12.10"
         assert lab.app.forged == []
+
+
+@pytest.mark.parametrize(("fault", "done"), [("create:reset", 0), ("create:reset:done", 1), ("create:hang:done", 1)])
+async def test_a_request_may_get_no_answer(fault: str, done: int) -> None:
+    """The connection is cut, at once or after a long wait; the deed may be done all the same."""
+    async with laboratory(faults=Faults(rest_error=(fault,)), scale=0.001) as lab:
+        call = await lab.ring()
+        with pytest.raises(httpx.RemoteProtocolError):
+            await lab.create(call.sid, IdempotencyKey="k")
+        await lab.quiet()
+
+        assert len(lab.twilio.sessions) == len(lab.app.callbacks) == done
+        assert (await lab.create(call.sid, IdempotencyKey="k")).status_code == 201
+        assert lab.twilio.injected == {f"REST {fault.partition(':')[2]}": 1}
+
+
+@pytest.mark.parametrize("status", [400, 409])
+async def test_one_of_twilios_own_numbers_may_come_with_any_status(status: int) -> None:
+    """Which one is not published."""
+    faults = Faults(rest_error=("create:64002",))
+    async with laboratory(faults=faults, dialect=Dialect(error_status=status)) as lab:
+        answer = await lab.create((await lab.ring()).sid)
+
+        assert (answer.status_code, answer.json()["code"], answer.json()["status"]) == (status, 64002, status)
+        assert lab.twilio.violations == []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 import pytest
 from echo_app import Lab, laboratory
 
+from payagent.lab.dialect import Dialect
 from payagent.lab.faults import Faults
 from payagent.lab.line import LabCall
 
@@ -259,3 +261,91 @@ async def test_a_new_capture_loses_the_digits_of_the_one_before() -> None:
 
         assert lab.twilio.sessions[0].digits == ""
         assert "ErrorType" not in lab.app.callbacks[-1]
+
+
+async def test_a_late_callback_is_overtaken_by_all_that_follow() -> None:
+    """It holds nobody up."""
+    async with laboratory(faults=Faults(late_callbacks=5)) as lab:
+        call = await lab.ring()
+        session = str((await lab.create(call.sid)).json()["sid"])
+        await asyncio.sleep(0.01)
+        call.circumstances.faults = Faults()
+        await lab.update(call.sid, session, Capture=DATE)
+        await lab.quiet()
+
+        assert [form.get("Capture", "start") for form in lab.app.callbacks] == [DATE, "start"]
+
+
+async def test_a_fault_may_bite_by_chance() -> None:
+    """The dice are the call's own, and what bit is counted."""
+    async with laboratory(faults=Faults(duplicate_callbacks=True, chance=0.5)) as lab:
+        await completed(lab, await lab.ring())
+
+        twice = lab.twilio.injected["callback twice"]
+        assert 0 < twice < len(lab.app.callbacks) - twice
+
+
+@pytest.mark.parametrize(
+    ("dialect", "told"),
+    [
+        (Dialect(), ["payment-cancelled"]),
+        (Dialect(cancel_result=""), [None]),
+        (Dialect(cancel_result="none"), []),
+    ],
+)
+async def test_what_follows_a_cancel_is_uncertain(dialect: Dialect, told: list[str | None]) -> None:
+    """Some result, a callback without one, or no callback; the session is over in each case."""
+    async with laboratory(dialect=dialect) as lab:
+        call = await lab.ring()
+        session = await lab.open(call)
+        lab.app.forms.clear()
+        await lab.update(call.sid, session, Status="cancel")
+        await lab.quiet()
+
+        assert [form.get("Result") for form in lab.app.callbacks] == told
+        assert lab.twilio.sessions[0].end
+
+
+async def test_a_refused_card_may_be_told_at_once() -> None:
+    """By the answer to complete, without a callback."""
+    async with laboratory(dialect=Dialect(gateway="rest")) as lab:
+        call = await lab.ring()
+        answer = await lab.update(call.sid, await filled(lab, call, "4000000000000002"), Status="complete")
+        await lab.quiet()
+
+        assert (answer.status_code, answer.json()["code"]) == (400, 64012)
+        assert not any("Result" in form for form in lab.app.callbacks)
+        assert lab.twilio.charges == lab.twilio.violations == []
+
+
+async def test_a_declined_session_may_stay_open() -> None:
+    """Then another one cannot be opened before it is cancelled."""
+    async with laboratory(dialect=Dialect(after_decline="open")) as lab:
+        call = await lab.ring()
+        final = await completed(lab, call, "4000000000000002")
+
+        assert final["Result"] == "payment-connector-error"
+        assert (await lab.create(call.sid)).json()["code"] == 64021
+        await lab.update(call.sid, lab.twilio.sessions[0].sid, Status="cancel")
+        assert (await lab.create(call.sid)).status_code == 201
+
+
+async def test_twilio_may_time_out_before_the_first_digit() -> None:
+    """An `input-timeout` without a mask."""
+    async with laboratory(dialect=Dialect(idle_time_out=True), scale=0.001) as lab:
+        call = await lab.ring()
+        session = await lab.open(call, Timeout="5")
+        await lab.update(call.sid, session, Capture=DATE)
+        await lab.quiet()
+
+        assert lab.app.callbacks[-1]["ErrorType"] == "input-timeout"
+        assert "ExpirationDate" not in lab.app.callbacks[-1]
+
+
+async def test_a_failed_field_may_be_told_twice() -> None:
+    """In two callbacks of their own."""
+    async with laboratory(dialect=Dialect(error_twice=True)) as lab:
+        call = await lab.ring()
+        await lab.capture(call, await lab.open(call), DATE, "1319")
+
+        assert [form.get("ErrorType") for form in lab.app.callbacks[-2:]] == ["invalid-date"] * 2

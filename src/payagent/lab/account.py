@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from payagent.lab.faults import Faults
-from payagent.lab.observer import Observer
+from payagent.lab.circumstances import Circumstances
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +42,28 @@ class RestRequest:
     status: int
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class LabSettings:
-    """`scale` multiplies every wait, `now` is UTC and aware, `report` takes violations in words.
+    """`scale` multiplies every wait, `now` is UTC and aware; `calls` has the circumstances of each call by its SID.
 
-    `faults` may be changed while calls go on.
+    `tell` is told violations in words. `outages` says that the app may be gone for a while: that is no violation then.
     """
 
     account: LabAccount
-    faults: Faults
     scale: float
     now: Callable[[], datetime]
-    observer: Observer
-    report: Callable[[str], None]
+    usual: Circumstances
+    calls: dict[str, Circumstances]
+    tell: Callable[[str], None]
+    outages: bool = False
+
+    def of(self, call_sid: str) -> Circumstances:
+        """The circumstances of this call; the usual ones for a call nobody knows."""
+        return self.calls.get(call_sid, self.usual)
+
+    def report(self, violation: str, call_sid: str = "") -> None:
+        """Something Twilio would reject has happened, in this call if one is named."""
+        here = self.of(call_sid)
+        here.violations.append(violation)
+        here.observer.on("violation", text=violation)
+        self.tell(violation)

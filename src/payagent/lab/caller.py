@@ -59,9 +59,17 @@ def stand_in(
     observer: Observer | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> StandInTwilio:
-    """The stand-in Twilio this scenario asks for: its faults, and what becomes of hand-offs."""
+    """The stand-in Twilio this scenario asks for: its faults and words, and what becomes of hand-offs."""
     routes = Routes(scenario.queue_result, scenario.dial_status)
-    return StandInTwilio(account, faults=scenario.faults, scale=scale, routes=routes, observer=observer, now=now)
+    return StandInTwilio(
+        account,
+        faults=scenario.faults,
+        dialect=scenario.dialect,
+        scale=scale,
+        routes=routes,
+        observer=observer,
+        now=now,
+    )
 
 
 def scripted_model(scenario: Scenario) -> ScriptedModel:

@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from payagent.lab import frames, verbs
 from payagent.lab.account import LabSettings
+from payagent.lab.circumstances import Circumstances
 from payagent.lab.ear import Ear
 from payagent.lab.sids import Sids
 from payagent.lab.signing import SignedPosts
@@ -28,6 +29,9 @@ from payagent.lab.till import Till
 MOST_REJECTED_IN_A_ROW = 10
 RINGING_SECONDS = 2.0
 SPEECH_MS_PER_CHARACTER = 65
+
+APPLICATION_ERROR = "We are sorry, an application error has occurred. Goodbye."
+"""What Twilio itself says when it gets no TwiML (11200)."""
 
 PERSON_TOOK_IT = frozenset({"bridged", "bridging-in-process", "redirected-from-bridged", "completed", "answered"})
 
@@ -44,26 +48,36 @@ class LabCall:
     """A caller on the line.
 
     Attributes:
-        end: how the call ended: `caller_hung_up`, `hung_up_by_app`, `queue` or `dial` (a person took it); "" before.
+        end: how the call ended: `caller_hung_up`, `hung_up_by_app`, `queue` or `dial` (a person took it), or
+            `application_error` (Twilio got no TwiML to go on with); "" before.
         hand_off: the last `handoffData`; `tasks` are the bodies of `<Task>`.
     """
 
     def __init__(
-        self, settings: LabSettings, posts: SignedPosts, till: Till, sids: Sids, routes: Routes, caller: str
+        self,
+        settings: LabSettings,
+        posts: SignedPosts,
+        till: Till,
+        sids: Sids,
+        routes: Routes,
+        caller: str,
+        circumstances: Circumstances,
     ) -> None:
         self._s = settings
         self._posts = posts
         self._till = till
         self._sids = sids
         self._routes = routes
-        self._ear = Ear(settings.observer)
         self.caller = caller
         self.sid = sids.new("CA")
+        self.circumstances = settings.calls[self.sid] = circumstances
+        self._ear = Ear(self)
         self.tasks: list[str] = []
         self.hand_off = ""
         self.end = ""
         self.in_progress = True
         self._relay: verbs.Relay | None = None
+        self._session = ""
         self._socket: ClientConnection | None = None
         self._listening = ""
         self._cause = ""
@@ -96,7 +110,7 @@ class LabCall:
 
     async def say(self, words: str, *, partials: bool = False) -> None:
         """Say something; with `partials` growing unfinished transcripts come first."""
-        self._s.observer.on("caller", words=words)
+        self.on("caller", words=words)
         parts = words.split()
         for n in range(1, len(parts)) if partials else ():
             await self._prompt(" ".join(parts[:n]), last=False)
@@ -105,9 +119,9 @@ class LabCall:
     async def press(self, keys: str) -> None:
         """Press keys one by one: into the capture when one listens, else to the relay as `dtmf`."""
         for key in keys:
-            self._s.observer.on("key")
+            self.on("key")
             taken = await self._till.key(self.sid, key)
-            if not taken or self._s.faults.leak_dtmf:
+            if not taken or (self.circumstances.faults.leak_dtmf and self.circumstances.bites("key leaked")):
                 await self._dtmf(key)
         self._till.rest(self.sid)
 
@@ -119,17 +133,27 @@ class LabCall:
         if not self._ear.interruptible or (self._relay is not None and not self._relay.interruptible):
             return False
         heard = self._ear.cut_off(heard)
-        self._s.observer.on("interrupt", heard=heard)
+        self.on("interrupt", heard=heard)
         spent = SPEECH_MS_PER_CHARACTER * len(heard)
-        await self._send({"type": "interrupt", "utteranceUntilInterrupt": heard, "durationUntilInterruptMs": spent})
+        took = str(spent) if self.circumstances.dialect.bare_prompts else spent
+        await self._send({"type": "interrupt", "utteranceUntilInterrupt": heard, "durationUntilInterruptMs": took})
         return True
 
     async def hang_up(self) -> None:
         """Put the phone down, and wait until Twilio told the app."""
         self._cause, self.in_progress = "hung_up", False
-        if self._socket is not None:
+        signs = self.circumstances.dialect.hang_up
+        for sign in signs:
+            match sign:
+                case "socket" if self._socket is not None:
+                    await self._socket.close()
+                case "callback":
+                    await self._till.hung_up(self.sid)
+                case "action" if self._relay is not None and self._session:
+                    await self._ask_action(self._relay, self._session, "completed")
+        if self._socket is not None:  # the app's end of it stays open no longer than the call
             await self._socket.close()
-        await self._till.hung_up(self.sid)
+        self._till.forget(self.sid)
         await self.ended()
 
     async def drop_line(self) -> None:
@@ -137,7 +161,7 @@ class LabCall:
         socket, self._cause = self._socket, "dropped"
         if socket is None:
             return
-        self._s.observer.on("relay", what="dropped")
+        self.on("relay", what="dropped")
         socket.transport.abort()
         await self.until(lambda: bool(self.end) or self._socket not in (None, socket))
 
@@ -152,6 +176,10 @@ class LabCall:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    def on(self, kind: str, **details: object) -> None:
+        """Tell whoever watches this call."""
+        self.circumstances.observer.on(kind, **details)
+
     # -- Twilio's part: the call
 
     async def begin(self) -> None:
@@ -161,20 +189,27 @@ class LabCall:
         self._task = asyncio.create_task(self._follow(document))
         await self.until(lambda: self._socket is not None or bool(self.end))
 
-    async def _follow(self, document: str) -> None:
+    async def _follow(self, document: str | None) -> None:
         try:
             while document:
-                document = await self._execute(verbs.read(document, self._s.report))
+                document = await self._execute(verbs.read(document, self._report))
             self.in_progress = False
-            await self._till.hung_up(self.sid)
-            self.end = "caller_hung_up" if self._cause == "hung_up" else self._taken_by or "hung_up_by_app"
-            self._s.observer.on("ended", how=self.end)
+            if self._cause != "hung_up":  # else `hang_up` closes the session, in its order
+                self._ear.whole(APPLICATION_ERROR if document is None else "")
+                await self._till.hung_up(self.sid)
+            self.end = self._how_it_ended(document)
+            self.on("ended", how=self.end)
         finally:
             self.end = self.end or "broken_off"
             self._ear.tell()
 
-    async def _execute(self, sequence: list[verbs.Verb]) -> str:
-        """Carry out the verbs; the TwiML to go on with, "" at the call's end."""
+    def _how_it_ended(self, document: str | None) -> str:
+        if self._cause == "hung_up":
+            return "caller_hung_up"
+        return "application_error" if document is None else self._taken_by or "hung_up_by_app"
+
+    async def _execute(self, sequence: list[verbs.Verb]) -> str | None:
+        """Carry out the verbs; the TwiML to go on with, "" at the call's end, None when the app has none to give."""
         for verb in sequence:
             self._ear.meet(type(verb).__name__.lower())
             match verb:
@@ -191,22 +226,26 @@ class LabCall:
                     return ""
         return ""
 
-    async def _pass_on(self, route: str, action: str, **result: str) -> str:
+    async def _pass_on(self, route: str, action: str, **result: str) -> str | None:
         if self._till.open_session(self.sid) is not None:
-            self._s.report("passed on with an open payment session: the person could not start one (64021)")
+            self._report("passed on with an open payment session: the person could not start one (64021)")
         await asyncio.sleep(RINGING_SECONDS * self._s.scale)
+        if self._cause == "hung_up":
+            gone = {"QueueResult": "hangup"} if route == "queue" else {"DialCallStatus": "no-answer"}
+            await self._ask(action, self._form("completed", **gone))
+            return ""
         if PERSON_TOOK_IT & set(result.values()):
             self._taken_by = route
         return await self._ask(action, self._form("in-progress", **result))
 
-    async def _ask(self, action: str, form: dict[str, str]) -> str:
+    async def _ask(self, action: str, form: dict[str, str]) -> str | None:
         return await self._posts.voice(self._posts.absolute(action), form) if action else ""
 
     # -- Twilio's part: the relay
 
-    async def _connect(self, relay: verbs.Relay) -> str:
+    async def _connect(self, relay: verbs.Relay) -> str | None:
         """Hold the relay until it ends, then ask the action; the TwiML to go on with."""
-        session = self._sids.new("VX")
+        session = self._session = self._sids.new("VX")
         headers = {"X-Twilio-Signature": self._posts.signature(relay.url)}
         self._relay, self._listening, self._rejected = relay, relay.language, 0
         try:
@@ -216,15 +255,17 @@ class LabCall:
                 self._begin_talk(socket, relay)
                 status = await self._listen(socket)
         except (InvalidHandshake, ConnectionClosed, OSError) as error:
-            self._s.report(f"the relay's socket was refused (64102): {type(error).__name__}")
+            self._outage(f"the relay's socket was refused (64102): {type(error).__name__}")
             status = "failed"
         self._socket = None
         self._ear.close_cycle()
-        self._s.observer.on("relay", what=status)
-        return await self._ask_action(relay, session, status)
+        if self._cause == "hung_up":  # `hang_up` asks the action, in its order
+            status = "completed"
+        self.on("relay", what=status)
+        return "" if status == "completed" else await self._ask_action(relay, session, status)
 
     def _begin_talk(self, socket: ClientConnection, relay: verbs.Relay) -> None:
-        self._s.observer.on("relay", what="connected")
+        self.on("relay", what="connected")
         self._ear.whole(relay.greeting, interruptible=relay.greeting_interruptible)
         self._socket, self._cause = socket, self._cause.replace("dropped", "")
         self._ear.tell()
@@ -237,22 +278,18 @@ class LabCall:
                     return "ended"
         except ConnectionClosed:
             pass  # a close without a closing handshake: told apart below, by who caused it
-        if self._cause == "hung_up":
-            return "completed"
-        if self._cause != "dropped":
-            self._s.report(f"the app closed the relay's socket ({socket.close_code}) without `end` (64105)")
+        if self._cause not in ("dropped", "hung_up"):
+            self._outage(f"the app closed the relay's socket ({socket.close_code}) without `end` (64105)")
         return "failed"
 
-    async def _ask_action(self, relay: verbs.Relay, session: str, status: str) -> str:
+    async def _ask_action(self, relay: verbs.Relay, session: str, status: str) -> str | None:
         extra = {"SessionId": session, "SessionStatus": status, "SessionDuration": "1"}
         if status == "failed":
             extra |= {"ErrorCode": "39001", "ErrorMessage": "Network connection to WebSocket server failed."}
         if status == "ended":
             extra["HandoffData"] = self.hand_off
-        document = await self._ask(
-            relay.action, self._form("completed" if status == "completed" else "in-progress", **extra)
-        )
-        return "" if status == "completed" else document  # nobody is there to follow it
+        call_status = "completed" if status == "completed" else "in-progress"
+        return await self._ask(relay.action, self._form(call_status, **extra))
 
     async def _hear(self, raw: str | bytes) -> bool:
         """Take one frame of the app; True when it was `end`."""
@@ -264,7 +301,7 @@ class LabCall:
         self._rejected = 0
         leak = frames.leak_in(frame)
         if leak:
-            self._s.report(f"card data in {frame['type']}.{leak}")
+            self._report(f"card data in {frame['type']}.{leak}")
         match frame["type"]:
             case "text":
                 self._ear.token(frame)
@@ -279,13 +316,13 @@ class LabCall:
         for name in ("ttsLanguage", "transcriptionLanguage"):
             code = frame.get(name)
             if code is not None and self._relay is not None and code not in self._relay.languages:
-                self._s.report(f"{name} {code} has no <Language>")
+                self._report(f"{name} {code} has no <Language>")
         self._listening = frame.get("transcriptionLanguage", self._listening)
-        self._s.observer.on("language", code=frame.get("ttsLanguage", self._listening))
+        self.on("language", code=frame.get("ttsLanguage", self._listening))
         self._ear.meet("language")
 
     async def _reject(self, why: str) -> None:
-        self._s.report(f"a message Twilio rejects (64107): {why}")
+        self._report(f"a message Twilio rejects (64107): {why}")
         self._rejected += 1
         await self._send({"type": "error", "description": f"Invalid message received: {why}"})
         if self._rejected >= MOST_REJECTED_IN_A_ROW and self._socket is not None:
@@ -293,8 +330,24 @@ class LabCall:
 
     # -- small things
 
+    def _report(self, violation: str) -> None:
+        self._s.report(violation, self.sid)
+
+    def _outage(self, what: str) -> None:
+        """The app is gone: a violation, unless it is to be expected."""
+        if self._s.outages:
+            self.circumstances.injected["line lost with the server"] += 1
+        else:
+            self._report(what)
+
     async def _prompt(self, words: str, *, last: bool) -> None:
-        await self._send({"type": "prompt", "voicePrompt": words, "lang": self._listening, "last": last})
+        prompt: dict[str, Any] = {"type": "prompt", "voicePrompt": words}
+        if self.circumstances.dialect.extras:
+            await self._send({"type": "info", "name": "clientSpeaking", "value": "off", "ts": 1752091240110})
+            await self._send({"type": "somethingNew", "more": [1]})
+        if not (last and self.circumstances.dialect.bare_prompts):
+            prompt |= {"lang": self._listening, "last": last}
+        await self._send(prompt)
 
     async def _dtmf(self, key: str) -> None:
         if self._relay is not None and self._relay.dtmf:

@@ -12,19 +12,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from payagent.lab import cards
+from payagent.lab.dialect import NAMES
 
 STAR = "caller-interrupted-with-star"
 HUNG_UP = "caller-hung-up"
 CANCELLED = "payment-cancelled"  # what Twilio really sends after a cancel is not published (5.2, point 9)
 DECLINED = "payment-connector-error"
 SUCCESS = "success"
-
-_NAMES = {
-    cards.CARD_NUMBER: "PaymentCardNumber",
-    cards.EXPIRATION_DATE: "ExpirationDate",
-    cards.SECURITY_CODE: "SecurityCode",
-    cards.POSTAL_CODE: "PaymentCardPostalCode",
-}
 
 _REASONS = {
     64012: "Your card was declined.",
@@ -74,7 +68,7 @@ class PaySession:
     def opened(self) -> Callback:
         """The start callback: exactly the seven recorded names (5.2, point 1)."""
         created = {
-            "DateCreated": self._timestamp(),
+            "DateCreated": self.timestamp(),
             "PaymentConnector": self.connector,
             "PaymentMethod": "credit-card",
             "ChargeAmount": f"{self.amount:.2f}",
@@ -109,7 +103,7 @@ class PaySession:
         """The session is over; the callback that carries `Result`."""
         self.end, self.active, self.digits = result, "", ""
         # PaymentMethod, the masks and Result: the recorded final shape (5.2, point 6)
-        form = self._ids() | {"DateUpdated": self._timestamp(), "PaymentMethod": "credit-card"}
+        form = self._ids() | {"DateUpdated": self.timestamp(), "PaymentMethod": "credit-card"}
         return Callback("final", form | self._masks() | {"Result": result} | extra)
 
     def succeed(self, confirmation: str) -> Callback:
@@ -120,6 +114,10 @@ class PaySession:
         """The processor refused the card (5.2, point 8)."""
         reason = _REASONS[code]
         return self.close(DECLINED, PayErrorCode=str(code), PaymentError=reason, ConnectorError=reason)
+
+    def reopen(self) -> None:
+        """The session goes on after a refused card; whether Twilio's does is not published (point 16)."""
+        self.end, self.completing, self.values = "", False, {}
 
     def _finish(self) -> Callback:
         error = self._error()
@@ -146,19 +144,20 @@ class PaySession:
             del self.values[cards.SECURITY_CODE]
 
     def _typed(self) -> dict[str, str]:
-        return {_NAMES[self.active]: cards.mask(self.active, self.digits, done=False)}
+        return {NAMES[self.active]: cards.mask(self.active, self.digits, done=False)}
 
     def _masks(self) -> dict[str, str]:
-        masks = {_NAMES[c]: cards.mask(c, digits, done=True) for c, digits in self.values.items()}
+        masks = {NAMES[c]: cards.mask(c, digits, done=True) for c, digits in self.values.items()}
         scheme = cards.scheme_of(self.card)
         return masks | ({"PaymentCardType": scheme.name} if scheme else {})
 
     def _update(self, **extra: str) -> dict[str, str]:
-        form = self._ids() | {"DateUpdated": self._timestamp(), "Capture": self.active}
+        form = self._ids() | {"DateUpdated": self.timestamp(), "Capture": self.active}
         return form | {"Required": ",".join(self.missing)} | self._masks() | extra
 
     def _ids(self) -> dict[str, str]:
         return {"AccountSid": self.account_sid, "CallSid": self.call_sid, "Sid": self.sid}
 
-    def _timestamp(self) -> str:
+    def timestamp(self) -> str:
+        """Now, as callbacks write it."""
         return self.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

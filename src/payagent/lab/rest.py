@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -14,17 +15,22 @@ from email.utils import format_datetime
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from payagent.lab import payforms
 from payagent.lab.account import LabSettings, RestRequest
+from payagent.lab.faults import HANG_SECONDS
 from payagent.lab.payforms import Refusal
 from payagent.lab.paysession import PaySession
 from payagent.lab.till import Till
 
 Answer = tuple[int, dict[str, str]]
 Deed = Callable[[Request, dict[str, str]], Awaitable[Answer]]
+
+BAD_REQUEST, HIGHEST_STATUS = 400, 599
+"""A larger number is one of Twilio's own."""
 
 _CALL = "/2010-04-01/Accounts/{account}/Calls/{call}"
 _PAYMENTS = f"{_CALL}/Payments"
@@ -48,21 +54,24 @@ class RestApi:
             ]
         )
 
-    def _serve(self, deed: Deed) -> Callable[[Request], Awaitable[JSONResponse]]:
-        async def endpoint(request: Request) -> JSONResponse:
+    def _serve(self, deed: Deed) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
             form = {name: str(value) for name, value in (await request.form()).items()}
             operation = form.get("Status") or ("capture" if "Capture" in form else deed.__name__.strip("_"))
-            code = 0
+            here, code = self._s.of(call_sid := str(request.path_params.get("call", ""))), 0
+            answer: Response
             try:
                 self._authorise(request)
                 status, body = await self._with_faults(operation, request, form, deed)
                 answer = JSONResponse(body, status)
             except Refusal as refusal:
-                code, answer = refusal.code, _refused(refusal)
+                code, answer = refusal.code, _refused(refusal, here.dialect.error_status)
                 if refusal.forbidden:
-                    self._s.report(f"REST {operation} refused with {code}: {refusal}")
+                    self._s.report(f"REST {operation} refused with {code}: {refusal}", call_sid)
+            except Cut:
+                answer = CutOff()
             self.requests.append(RestRequest(operation, form.get("IdempotencyKey", ""), answer.status_code))
-            self._s.observer.on("rest", operation=operation, status=answer.status_code, code=code)
+            here.observer.on("rest", operation=operation, status=answer.status_code, code=code)
             answer.background = BackgroundTask(self._flush)
             return answer
 
@@ -81,17 +90,23 @@ class RestApi:
             raise Refusal(20404, "no such account", status=404)
 
     async def _with_faults(self, operation: str, request: Request, form: dict[str, str], deed: Deed) -> Answer:
-        faults = self._s.faults
-        fault = next((f for f in faults.rest_error if f.split(":")[0] == operation), "")
-        if not fault:
+        here = self._s.of(str(request.path_params.get("call", "")))
+        fault = next((f for f in here.faults.rest_error if f.split(":")[0] == operation), "")
+        if not fault or not here.bites(f"REST {fault.partition(':')[2]}"):
             return await self._once(request, form, deed)
-        at = faults.rest_error.index(fault)
-        self._s.faults = replace(faults, rest_error=faults.rest_error[:at] + faults.rest_error[at + 1 :])
-        _, status, *done = fault.split(":")
+        at = here.faults.rest_error.index(fault)
+        here.faults = replace(here.faults, rest_error=here.faults.rest_error[:at] + here.faults.rest_error[at + 1 :])
+        _, trouble, *done = fault.split(":")
         if done:
             await self._once(request, form, deed)
-        code = 20429 if status == "429" else int(status)
-        raise Refusal(code, "a fault of the lab", status=int(status), forbidden=False)
+        if trouble == "hang":
+            await asyncio.sleep(HANG_SECONDS * self._s.scale)
+        if trouble in ("hang", "reset"):
+            raise Cut
+        number = int(trouble)
+        if number > HIGHEST_STATUS:
+            raise Refusal(number, "a fault of the lab", status=here.dialect.error_status, forbidden=False)
+        raise Refusal(20429 if number == 429 else number, "a fault of the lab", status=number, forbidden=False)
 
     async def _once(self, request: Request, form: dict[str, str], deed: Deed) -> Answer:
         key = form.get("IdempotencyKey", "")
@@ -165,7 +180,27 @@ class RestApi:
         return ids | {"date_created": date, "date_updated": date, "uri": uri}
 
 
-def _refused(refusal: Refusal) -> JSONResponse:
+class Cut(Exception):
+    """The request gets no answer."""
+
+
+class CutOff(Response):
+    """No answer: the connection is cut; 0 stands for its status."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status_code = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # uvicorn hands no transport to an app; its request cycle, whose method `receive` is, has it
+        getattr(receive, "__self__").transport.abort()  # noqa: B009
+        if self.background is not None:
+            await self.background()
+
+
+def _refused(refusal: Refusal, usual_status: int) -> JSONResponse:
+    """The error's body; which HTTP status stands beside one of Twilio's own numbers is not published (point 26)."""
     more = f"https://www.twilio.com/docs/errors/{refusal.code}"
-    body = {"code": refusal.code, "message": str(refusal), "more_info": more, "status": refusal.status}
-    return JSONResponse(body, refusal.status)
+    status = usual_status if refusal.code > HIGHEST_STATUS and refusal.status == BAD_REQUEST else refusal.status
+    body = {"code": refusal.code, "message": str(refusal), "more_info": more, "status": status}
+    return JSONResponse(body, status)

@@ -14,8 +14,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from payagent.lab.dialect import Dialect
 from payagent.lab.faults import Faults
 
 Deed = Literal["say", "press", "interrupt", "hang_up", "drop_line", "wait"]
@@ -97,16 +98,18 @@ class Scenario(_Strict):
     queue_result: str = "bridged"
     dial_status: str = "completed"
     faults: Faults = Faults()
+    dialect: Dialect = Dialect()
     steps: tuple[Step, ...]
     expect: Expectation
 
-    @field_validator("faults", mode="before")
+    @field_validator("faults", "dialect", mode="before")
     @classmethod
-    def _known_faults(cls, faults: object) -> object:
-        unknown = faults.keys() - Faults.__slots__ if isinstance(faults, dict) else ()
+    def _known_switches(cls, given: object, about: ValidationInfo) -> object:
+        known = (Faults if about.field_name == "faults" else Dialect).__slots__
+        unknown = given.keys() - known if isinstance(given, dict) else ()
         if unknown:
-            raise ValueError(f"there are no faults {', '.join(sorted(unknown))}")
-        return faults
+            raise ValueError(f"there are no {about.field_name} {', '.join(sorted(unknown))}")
+        return given
 
 
 def names() -> list[str]:

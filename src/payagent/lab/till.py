@@ -12,6 +12,8 @@ from typing import Any
 
 from payagent.lab import cards, paysession
 from payagent.lab.account import Charge, LabSettings
+from payagent.lab.circumstances import Circumstances
+from payagent.lab.dialect import reword
 from payagent.lab.payforms import Opening, Refusal
 from payagent.lab.paysession import Callback, PaySession
 from payagent.lab.sids import Sids
@@ -61,6 +63,13 @@ class Till:
             self._stop_timer(session)
             await self._deliver(session, session.close(paysession.HUNG_UP))
 
+    def forget(self, call_sid: str) -> None:
+        """The call is over, and the app is not told (any more)."""
+        session = self.open_session(call_sid)
+        if session is not None and not session.completing:
+            self._stop_timer(session)
+            session.close(paysession.HUNG_UP)
+
     def open_session(self, call_sid: str) -> PaySession | None:
         """The call's open payment session."""
         return next((s for s in self.sessions if s.call_sid == call_sid and not s.end), None)
@@ -89,25 +98,37 @@ class Till:
         if capture not in session.captures:
             raise Refusal(64020, f"the session was opened without {capture}")
         if session.active and session.digits:
-            self._s.observer.on("digits_lost", field=session.active, count=len(session.digits))
+            self._here(session).observer.on("digits_lost", field=session.active, count=len(session.digits))
         self._stop_timer(session)
         began = session.begin(capture)
-        if not self._s.faults.no_begin_callback:
+        here = self._here(session)
+        if not (here.faults.no_begin_callback and here.bites("no first callback")):
             await self._announce(session, began)
+        if here.dialect.idle_time_out:
+            self._timers[session.sid] = self._spawn(self._time_out(session))
 
     async def cancel(self, session: PaySession) -> None:
         """Close the session without a charge."""
         self._stop_timer(session)
-        await self._announce(session, session.close(paysession.CANCELLED))
+        dialect = self._here(session).dialect
+        closed = session.close(dialect.cancel_result or paysession.CANCELLED)
+        if not dialect.cancel_result:
+            del closed.form["Result"]
+        if dialect.cancel_result != "none":
+            await self._announce(session, closed)
 
     def complete(self, session: PaySession) -> None:
         """Send the card to the processor.
 
         Raises:
-            Refusal: 64019, a field is missing.
+            Refusal: 64019, a field is missing; or the processor's own, where the dialect has it answer at once.
         """
         if session.missing:
             raise Refusal(64019, f"complete before {', '.join(session.missing)} was captured")
+        refused = cards.refusal_of(session.card)
+        if refused and self._here(session).dialect.gateway == "rest":
+            session.close(paysession.DECLINED)
+            raise Refusal(refused, "the processor refused the card", forbidden=False)
         session.completing = True
         self._spawn(self._process(session))
 
@@ -132,16 +153,20 @@ class Till:
 
     async def _process(self, session: PaySession) -> None:
         await asyncio.sleep(PROCESSOR_SECONDS * self._s.scale)
-        refusal = cards.refusal_of(session.card)
+        refusal, here = cards.refusal_of(session.card), self._here(session)
         result = session.decline(refusal) if refusal else session.succeed(self._charge(session))
-        if not self._s.faults.lose_final:
+        if refusal and here.dialect.after_decline == "open":
+            session.reopen()
+        if not (here.faults.lose_final and here.bites("result lost")):
             await self._deliver(session, result)
 
     def _charge(self, session: PaySession) -> str:
         confirmation = f"ch_{self._sids.new('')[:8]}"
         charge = Charge(session.sid, session.amount, session.currency, confirmation, session.card[-4:])
         self.charges.append(charge)
-        self._s.observer.on("charge", amount=f"{charge.amount:.2f} {charge.currency}", confirmation=confirmation)
+        self._here(session).observer.on(
+            "charge", amount=f"{charge.amount:.2f} {charge.currency}", confirmation=confirmation
+        )
         return confirmation
 
     async def _time_out(self, session: PaySession) -> None:
@@ -164,29 +189,57 @@ class Till:
 
     async def _announce(self, session: PaySession, callback: Callback) -> None:
         """The callback a request causes waits for the request's answer, unless a fault sends it ahead."""
-        if self._s.faults.callback_first:
+        here = self._here(session)
+        if here.faults.callback_first and here.bites("callback before the answer"):
             await self._deliver(session, callback)
         else:
             self._announcements.append((session, callback))
 
     async def _deliver(self, session: PaySession, callback: Callback) -> None:
-        faults = self._s.faults
-        if callback.kind in faults.lose_callbacks:
-            return
+        here = self._here(session)
+        for one in self._worded(session, callback):
+            if one.kind in here.faults.lose_callbacks and here.bites("callback lost"):
+                continue
+            if here.faults.late_callbacks and here.bites("callback late"):
+                self._spawn(self._post(session, one, here.faults.late_callbacks))
+            else:
+                await self._deliver_in_turn(session, one)
+
+    async def _deliver_in_turn(self, session: PaySession, callback: Callback) -> None:
+        here = self._here(session)
         async with self._turns.setdefault(session.sid, asyncio.Lock()):
-            if faults.reorder_callbacks and callback.kind == "partial" and session.sid not in self._held_back:
+            overtaken = self._held_back.pop(session.sid, None)
+            if (
+                here.faults.reorder_callbacks
+                and callback.kind == "partial"
+                and not overtaken
+                and here.bites("overtaken")
+            ):
                 self._held_back[session.sid] = callback
                 return
-            await self._post(session, callback)
-            overtaken = self._held_back.pop(session.sid, None)
+            await self._post(session, callback, here.faults.delay_callbacks)
             if overtaken is not None:
-                await self._post(session, overtaken)
+                await self._post(session, overtaken, here.faults.delay_callbacks)
 
-    async def _post(self, session: PaySession, callback: Callback) -> None:
-        await asyncio.sleep(self._s.faults.delay_callbacks * self._s.scale)
-        self._s.observer.on("callback", name=callback.kind, form=callback.form)
-        for _ in range(2 if self._s.faults.duplicate_callbacks else 1):
+    async def _post(self, session: PaySession, callback: Callback, delay: float) -> None:
+        here = self._here(session)
+        await asyncio.sleep(delay * self._s.scale)
+        here.observer.on("callback", name=callback.kind, form=callback.form)
+        again = here.faults.duplicate_callbacks and here.bites("callback twice")
+        for _ in range(2 if again else 1):
             await self._posts.status(session.callback_url, callback.form)
+
+    def _worded(self, session: PaySession, callback: Callback) -> list[Callback]:
+        """The callback in the call's dialect; a failed field may be told twice."""
+        dialect = self._here(session).dialect
+        form = reword(callback.form, dialect, f"{session.amount:.2f}", session.card)
+        worded = [Callback(callback.kind, form)]
+        if dialect.error_twice and callback.kind == "error":
+            worded.append(Callback("error", form | {"DateUpdated": session.timestamp()}))
+        return worded
+
+    def _here(self, session: PaySession) -> Circumstances:
+        return self._s.of(session.call_sid)
 
     def _new_session(self, call_sid: str, opening: Opening) -> PaySession:
         return PaySession(

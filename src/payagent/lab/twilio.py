@@ -6,6 +6,7 @@ Serve it as an ASGI app (that is `https://api.twilio.com` for the app under test
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
@@ -14,6 +15,8 @@ from typing import Self
 from starlette.types import Receive, Scope, Send
 
 from payagent.lab.account import Charge, LabAccount, LabSettings, RestRequest
+from payagent.lab.circumstances import Circumstances
+from payagent.lab.dialect import Dialect
 from payagent.lab.faults import Faults
 from payagent.lab.line import LabCall, Routes
 from payagent.lab.observer import Observer, Unwatched
@@ -34,10 +37,11 @@ class StandInTwilio:
 
     Args:
         account: the credentials the app is configured with.
-        faults: what goes wrong on purpose.
+        faults: what goes wrong on purpose; dialect: how Twilio words what is uncertain.
         scale: multiplies every wait (pay time-outs, the processor, ringing); seconds are Twilio's.
         routes: what becomes of hand-offs; may be changed between calls.
         seed: for SIDs and confirmation codes.
+        outages: the app may be killed and come back: what it then misses is lost and counted, and no violation.
     """
 
     def __init__(
@@ -45,20 +49,22 @@ class StandInTwilio:
         account: LabAccount | None = None,
         *,
         faults: Faults | None = None,
+        dialect: Dialect | None = None,
         scale: float = 1.0,
         routes: Routes | None = None,
         seed: int = 1,
         observer: Observer | None = None,
         now: Callable[[], datetime] = utc_now,
+        outages: bool = False,
     ) -> None:
         self.account = account or LabAccount()
         self.routes = routes or Routes()
         self.violations: list[str] = []
         self.calls: list[LabCall] = []
-        self._observer = observer or Unwatched()
-        self._settings = LabSettings(self.account, faults or Faults(), scale, now, self._observer, self._report)
+        self._usual = Circumstances(faults or Faults(), dialect or Dialect(), observer or Unwatched())
+        self._settings = LabSettings(self.account, scale, now, self._usual, {}, self.violations.append, outages=outages)
         self._sids = Sids(seed)
-        self._posts = SignedPosts(self.account.auth_token, self._report)
+        self._posts = SignedPosts(self.account.auth_token, self._settings.report, outages=outages, seed=seed)
         self._till = Till(self._settings, self._posts, self._sids)
         self._rest = RestApi(self._settings, self._till, self._in_progress)
 
@@ -79,12 +85,12 @@ class StandInTwilio:
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong on purpose; set it to have something else go wrong from now on."""
-        return self._settings.faults
+        """What goes wrong on purpose in calls without circumstances of their own; it may be exchanged at any time."""
+        return self._usual.faults
 
     @faults.setter
     def faults(self, faults: Faults) -> None:
-        self._settings.faults = faults
+        self._usual.faults = faults
 
     @property
     def charges(self) -> list[Charge]:
@@ -101,14 +107,26 @@ class StandInTwilio:
         """The REST requests, in order."""
         return self._rest.requests
 
+    @property
+    def app_url(self) -> str:
+        """Where the app is."""
+        return self._posts.app_url
+
     def point_at(self, app_url: str, public_url: str = "") -> None:
         """Where the app is: `app_url` on loopback, `public_url` (default the same) as it writes its own URLs."""
         self._posts.app_url = app_url
         self._posts.public_url = public_url or app_url
 
-    async def place_call(self, caller: str = "+15550100") -> LabCall:
-        """Ring at the app from number `caller`."""
-        call = LabCall(self._settings, self._posts, self._till, self._sids, self.routes, caller)
+    @property
+    def injected(self) -> Counter[str]:
+        """How often each fault has bitten so far, by its name."""
+        each = {id(here): here for here in (self._usual, *self._settings.calls.values())}
+        return sum((here.injected for here in each.values()), Counter(self._posts.lost))
+
+    async def place_call(self, caller: str = "+15550100", circumstances: Circumstances | None = None) -> LabCall:
+        """Ring at the app from number `caller`; without circumstances of its own the call shares the usual ones."""
+        here = circumstances or self._usual
+        call = LabCall(self._settings, self._posts, self._till, self._sids, self.routes, caller, here)
         self.calls.append(call)
         await call.begin()
         return call
@@ -119,7 +137,3 @@ class StandInTwilio:
 
     def _in_progress(self, call_sid: str) -> bool | None:
         return next((call.in_progress for call in self.calls if call.sid == call_sid), None)
-
-    def _report(self, violation: str) -> None:
-        self.violations.append(violation)
-        self._observer.on("violation", text=violation)
