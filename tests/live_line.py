@@ -26,6 +26,7 @@ from payagent.flow.states import Pace, State
 from payagent.flow.step import Step
 from payagent.flow.table import Flow, build
 from payagent.journal.protocol import Journal
+from payagent.journal.spool import Spool
 from payagent.journal.sqlite import SqliteJournal
 from payagent.llm import Finished, Model, Piece, Tool, Words
 from payagent.metrics import Metrics
@@ -215,6 +216,7 @@ class Line:
         self.till = Till()
         self.accounts = SqlAccounts(folder / "book.db")
         self.book = Frail(self.accounts)
+        self.spool = Frail(Spool(folder / "spool", KEY))
         self.workers: list[Worker] = []
         self.session: Session
         self.ear: Ear
@@ -252,7 +254,9 @@ class Line:
             "watchers": [lambda call, step, offered: steps.append(step)],
             "metrics": metrics,
         }
-        self.workers.append(Worker(Switchboard(self.flow, Desk(**(parts | other))), journal, pen, steps))
+        await self.spool.open()
+        switchboard = Switchboard(self.flow, Desk(**(parts | other)), cast(Spool, self.spool))
+        self.workers.append(Worker(switchboard, journal, pen, steps))
         return self.worker
 
     async def ring(self) -> Session:

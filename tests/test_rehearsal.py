@@ -56,9 +56,11 @@ def test_records_are_kept_in_the_lab_directory(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_record_of_an_earlier_rehearsal_is_removed(tmp_path: Path) -> None:
-    """With what SQLite left beside it; nothing else is."""
+    """With what SQLite and the spool left beside it; nothing else is."""
     for name in ("a.db", "a.db-wal", "a.db-shm", "b.db"):
         (tmp_path / name).write_text("x")
+    (tmp_path / "a.db.spool").mkdir()
+    (tmp_path / "a.db.spool" / "kept.json").write_text("x")
 
     assert rehearsal.fresh_database(tmp_path, "a") == tmp_path / "a.db"
     assert [path.name for path in tmp_path.iterdir()] == ["b.db"]

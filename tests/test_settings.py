@@ -246,6 +246,14 @@ def test_the_journals_key_follows_the_auth_token_unless_set() -> None:
     assert Settings.only(GOOD | {"JOURNAL_KEY": "k"}).journal_secret == b"k"
 
 
+def test_results_are_kept_beside_the_database_unless_said_otherwise() -> None:
+    """A folder of its own; for a database elsewhere one in the working directory."""
+    given = [{}, {"DATABASE_URL": "postgresql://u:p@h/d"}, {"SPOOL_DIR": "/var/spool/payagent"}]
+    paths = [str(Settings.only(GOOD | one).spool_path) for one in given]
+
+    assert paths == ["payagent.db.spool", "payagent.spool", "/var/spool/payagent"]
+
+
 @pytest.mark.parametrize(
     ("wish", "base", "expected"),
     [

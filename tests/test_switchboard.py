@@ -428,6 +428,147 @@ async def test_the_sweep_outlives_its_own_faults(line: Line) -> None:
     assert line.worker.switchboard.live == 0
 
 
+# Results kept
+
+PAID = ev.PaymentSucceeded(PAYMENT, "ch_1", digest="ok")
+
+
+async def charged(line: Line, failures: int = 1) -> None:
+    """A call whose charge is at the processor, while its record is out of reach for the next writes."""
+    await line.ring()
+    await line.keyed_in()
+    line.worker.pen.fails = [JournalFailed("disk full")] * failures
+
+
+async def test_a_success_that_cannot_be_recorded_is_kept_and_taken_in_once(automatic: Line) -> None:
+    """Delivered twice, it is on the record once as soon as that can be written, and the caller is told."""
+    line = automatic
+    await charged(line, failures=2)
+    report = line.worker.switchboard.report
+    await asyncio.gather(report(CALL, PAID), report(CALL, PAID))
+    before = (await kinds(line), len(await line.spool.kept()))
+    for _ in range(3):
+        await line.worker.switchboard.sweep()
+    await settled()
+
+    assert "PaymentSucceeded" not in before[0]
+    assert before[1] == 1
+    assert b'callbacks_spooled_total{kept="spool"} 2.0' in line.worker.switchboard.metrics.text()
+    assert (await kinds(line)).count("PaymentSucceeded") == 1
+    assert "went through" in line.ear.heard
+    assert await line.accounts.bills("A-1001") == ()
+    assert await line.spool.kept() == []
+
+
+async def test_a_success_kept_outlives_the_process(automatic: Line) -> None:
+    """Answered is answered: the next process takes it in when it starts."""
+    line = automatic
+    await charged(line)
+    await line.worker.switchboard.report(CALL, PAID)
+    await line.worker.die()
+    (await line.hire()).switchboard.sweep_on()
+    await asyncio.sleep(2 * SWEEP_SECONDS)
+
+    assert (await kinds(line)).count("PaymentSucceeded") == 1
+    assert await line.accounts.bills("A-1001") == ()
+
+
+async def test_a_success_taken_in_before_the_process_died_is_not_taken_in_again(automatic: Line) -> None:
+    """Between the record and the removal of the file: it stands on the record already."""
+    line = automatic
+    await charged(line)
+    await line.worker.switchboard.report(CALL, PAID)
+    line.spool.breaks = {"drop": [JournalFailed("killed")]}
+    await line.worker.switchboard.sweep()
+    await restarted(line)
+    waiting = len(await line.spool.kept())
+    await line.worker.switchboard.sweep()
+
+    assert waiting == 1
+    assert (await kinds(line)).count("PaymentSucceeded") == 1
+    assert await line.spool.kept() == []
+
+
+async def test_a_result_of_an_earlier_payment_is_not_taken_in_again_either(automatic: Line) -> None:
+    """By then the call does not remember its callbacks; the record does."""
+    line = automatic
+    await line.ring()
+    await line.paying()
+    star = ev.PaymentFailed(PAYMENT, "caller-interrupted-with-star", digest="star")
+    await line.reports(star)
+    await line.caller_says("All of it", calls("start_payment", amount="600.00"))
+    await line.spool.keep(CALL, star)
+    await line.worker.switchboard.sweep()
+
+    assert line.state is State.CARD_NUMBER_ENTRY
+    assert (await kinds(line)).count("PaymentFailed") == 1
+
+
+async def test_a_failure_that_cannot_be_recorded_is_kept_too(automatic: Line) -> None:
+    """A decline frees the bill: waiting for ever would keep it held."""
+    line = automatic
+    await charged(line)
+    await line.worker.switchboard.report(CALL, ev.PaymentFailed(PAYMENT, "payment-connector-error", 64012, "no"))
+    await line.worker.switchboard.sweep()
+    await settled()
+
+    assert line.state is State.PAYMENT_DECLINED
+
+
+async def test_other_news_is_not_kept(automatic: Line) -> None:
+    """What the caller keyed in can be keyed in again; whoever sent it is told."""
+    line = automatic
+    await charged(line)
+
+    with pytest.raises(JournalFailed, match="disk full"):
+        await line.worker.switchboard.report(CALL, ev.KeyPressed(PAYMENT, "card_number"))
+    assert await line.spool.kept() == []
+
+
+async def test_a_success_that_cannot_even_be_kept_is_critical(automatic: Line) -> None:
+    """Whoever sent it is told, and so is whoever watches the log."""
+    line = automatic
+    await charged(line)
+    line.spool.breaks = {"keep": [JournalFailed("that disk is full, too")]}
+    with capture_logs() as logs, pytest.raises(JournalFailed, match="too"):
+        await line.worker.switchboard.report(CALL, PAID)
+
+    assert [e["event"] for e in logs if e["log_level"] == "critical"] == ["a payment's result is lost"]
+    assert b'callbacks_spooled_total{kept="nowhere"} 1.0' in line.worker.switchboard.metrics.text()
+
+
+async def test_a_success_of_an_unknown_call_is_kept_until_the_call_is_known(automatic: Line) -> None:
+    """A record put in place anew may lack its calls; told once, the success waits for a person."""
+    line = automatic
+    with pytest.raises(UnknownCall):
+        await line.worker.switchboard.report(CALL, PAID)
+    with pytest.raises(UnknownCall):
+        await line.worker.switchboard.report(OTHER, ev.PaymentFailed(PAYMENT, "internal-error"))
+    with capture_logs() as logs:
+        for _ in range(2):
+            await line.worker.switchboard.sweep()
+    waiting = [kept.call_sid for kept in await line.spool.kept()]
+    await line.ring()
+    await line.worker.switchboard.sweep()
+
+    assert waiting == [CALL]
+    assert [entry["log_level"] for entry in logs] == ["critical"]
+    assert "PaymentSucceeded" in await kinds(line)
+    assert await line.spool.kept() == []
+
+
+async def test_a_spool_that_cannot_be_read_does_not_hold_up_the_sweep(line: Line) -> None:
+    """Waits that are over are posted all the same."""
+    await line.ring()
+    await line.worker.die()
+    await line.hire()
+    await asyncio.sleep(60)
+    line.spool.breaks = {"kept": [JournalFailed("gone")]}
+    await line.worker.switchboard.sweep()
+
+    assert len(line.worker.steps) > 0
+
+
 # Let go
 
 

@@ -166,6 +166,11 @@ class Settings(FlowSettings):
     journal_key: SecretStr | None = _setting(
         None, "key of the journal's seals; default: derived from TWILIO_AUTH_TOKEN, so set it before rotating that"
     )
+    spool_dir: Path | None = _setting(
+        None,
+        "folder that keeps payment results while the record is out of reach, best on another disk; "
+        "default: beside the database file",
+    )
     demo_accounts: Literal["auto", "yes", "no"] = _setting(
         "auto", "fill an empty book with demo data; auto: only with a stand-in for Twilio"
     )
@@ -293,6 +298,13 @@ class Settings(FlowSettings):
         """The SQLite file; None when the database is PostgreSQL."""
         scheme, _, path = self.database_url.partition(":///")
         return Path(path) if scheme == "sqlite" else None
+
+    @property
+    def spool_path(self) -> Path:
+        """The folder of results that the record could not take."""
+        if self.spool_dir is not None:
+            return self.spool_dir
+        return Path(f"{self.database_path or 'payagent'}.spool")
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Call SID → session: starts calls, brings them back from the journal, and sweeps for what nobody is at work on.
 
 The sweep posts waits that are over and takes up orders that were left lying, so that a call whose worker and caller
-are both gone still comes to a true end.
+are both gone still comes to a true end. A payment's result that the record cannot take is kept in the spool, and the
+sweep takes it in from there.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from payagent.flow.call import Call
 from payagent.flow.machine import Engine
 from payagent.flow.step import Step
 from payagent.flow.table import Flow
+from payagent.journal.spool import Kept, Result, Spool
 from payagent.session import Desk, Session
 
 _log = structlog.get_logger("payagent.switchboard")
@@ -31,11 +33,13 @@ GRACE = timedelta(seconds=2)
 class Switchboard:
     """The live calls of this process."""
 
-    def __init__(self, flow: Flow, desk: Desk) -> None:
+    def __init__(self, flow: Flow, desk: Desk, spool: Spool) -> None:
         self.flow = flow
         self.metrics = desk.metrics
         self._engine = Engine(flow)
         self._desk = desk
+        self._spool = spool
+        self._homeless: set[Kept] = set()
         self._sessions: dict[str, Session] = {}
         self._opening = asyncio.Lock()
         self._sweeping: asyncio.Task[None] | None = None
@@ -67,6 +71,36 @@ class Switchboard:
         if session is None or session.call.seq == 0:
             raise UnknownCall(call_sid)
         return session
+
+    async def report(self, call_sid: str, report: ev.PayReport) -> None:
+        """Have a call take in a payment callback. A result that cannot be recorded is kept, and taken in by the sweep.
+
+        Raises:
+            UnknownCall: there is no such call; a success is kept all the same.
+            JournalFailed: it is neither on the record nor kept.
+        """
+        try:
+            session = await self.get(call_sid)
+            await session.post(report)
+        except JournalFailed:
+            if not isinstance(report, Result):
+                raise
+            await self._keep(call_sid, report)
+        except UnknownCall:
+            if isinstance(report, ev.PaymentSucceeded):
+                await self._keep(call_sid, report)
+            raise
+
+    async def _keep(self, call_sid: str, result: Result) -> None:
+        trigger = ev.trigger_of(result)
+        try:
+            await self._spool.keep(call_sid, result)
+        except JournalFailed as error:
+            self.metrics.spooled(kept=False)
+            _log.critical("a payment's result is lost", call_sid=call_sid, trigger=trigger, error=str(error))
+            raise
+        self.metrics.spooled(kept=True)
+        _log.error("a payment's result is kept in the spool", call_sid=call_sid, trigger=trigger)
 
     async def _find(self, call_sid: str) -> Session | None:
         if call_sid in self._sessions:
@@ -115,8 +149,11 @@ class Switchboard:
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self) -> None:
-        """Once: post waits that are over, take up orders left lying, let go of calls that are done."""
+        """Once: take in results kept, post waits that are over, take up orders left lying, let go of calls done."""
         self.count()
+        with _surviving("the spool could not be swept"):
+            for kept in await self._spool.kept():
+                await self._take_in(kept)
         late = self._desk.now() - GRACE
         for call_sid, timer in await self._desk.journal.due(late):
             with _surviving("a wait that is over could not be swept", call_sid):
@@ -130,6 +167,21 @@ class Switchboard:
         for call_sid, session in list(self._sessions.items()):
             if session.idle:
                 await self._let_go(call_sid, session)
+
+    async def _take_in(self, kept: Kept) -> None:
+        """A kept result goes on the record once, however often it was delivered, and then out of the spool."""
+        with _surviving("a kept result could not be taken in", kept.call_sid):
+            try:
+                session = await self.get(kept.call_sid)
+            except UnknownCall:
+                if kept not in self._homeless:
+                    _log.critical("a payment succeeded in a call that is not on the record", call_sid=kept.call_sid)
+                self._homeless.add(kept)
+                return
+            recorded = await self._desk.journal.steps(kept.call_sid)
+            if not any(step.event == kept.result for step in recorded):
+                await session.post(kept.result)
+            await self._spool.drop(kept)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from payagent.accounts.sql import SqlAccounts
 from payagent.doctor import Probes
 from payagent.errors import SettingsError
 from payagent.flow.table import Flow, build
+from payagent.journal.spool import Spool
 from payagent.journal.sqlite import SqliteJournal
 from payagent.llm import Model
 from payagent.metrics import Metrics
@@ -126,8 +127,10 @@ def application(
             worker = f"{os.getpid()}-{secrets.token_hex(4)}"
             performer = Performer(journal, accounts, payments_of(settings, http), worker, now, metrics)
             desk = Desk(journal, performer, model, sentences, _locales(settings), now, list(watchers), metrics)
-            switchboard = Switchboard(flow, desk)
+            spool = Spool(settings.spool_path, settings.journal_secret)
+            switchboard = Switchboard(flow, desk, spool)
             try:
+                await spool.open()
                 await journal.open()
                 await accounts.open()
                 if settings.wants_demo_accounts:

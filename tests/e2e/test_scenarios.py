@@ -94,7 +94,7 @@ def credited(scenario: Scenario) -> tuple[Decimal, ...]:
 
 def leaks(scenario: Scenario, directory: Path, taps: Taps) -> list[str]:
     """Where something that was keyed in (or a spoken card number) is found again, one line each."""
-    places = {path.name: path.read_bytes() for path in directory.iterdir()}
+    places = {path.name: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
     places |= {"log": taps.log.getvalue().encode(), "model": bytes(taps.models[0].received)}
     assert all(places.values()), "nothing was listened to"
     return [

@@ -177,12 +177,40 @@ async def test_a_callback_that_cannot_be_recorded_is_not_taken(tmp_path: Path) -
     async with opened(tmp_path) as front:
         await front.ring()
         front.break_record()
-        answer = await front.post("/api/status-callback", callback(Result="success", PaymentConfirmationCode="ch_1"))
+        answer = await front.post("/api/status-callback", callback())
 
         assert (answer.status_code, answer.text) == (503, "not recorded\n")
         assert kinds(await front.steps()) == ["call_started"]
         front.mend_record()
         assert (await front.post("/api/status-callback", callback())).status_code == 204
+
+
+async def test_a_success_that_cannot_be_recorded_is_answered_once_it_is_on_the_disk(tmp_path: Path) -> None:
+    """204, since Twilio would not send it again; it holds no card data, and is recorded when that can be."""
+    paid = callback(Result="success", PaymentConfirmationCode="ch_1", PaymentCardNumber="xxxxxxxxxxxx4242")
+    async with opened(tmp_path) as front:
+        await front.ring()
+        front.break_record()
+        answer = await front.post("/api/status-callback", paid | {"ExpirationDate": "0731", "PaymentToken": "tok_1"})
+        (file,) = (tmp_path / "payagent.db.spool").glob("*.json")
+        kept = file.read_text()
+        front.mend_record()
+        await front.app.state.desk.switchboard.sweep()
+
+        assert answer.status_code == 204
+        assert ("ch_1" in kept, "0731" in kept, "tok_1" in kept) == (True, False, False)
+        assert [event.confirmation for event in await front.events(ev.PaymentSucceeded)] == ["ch_1"]
+        assert list(file.parent.iterdir()) == []
+
+
+async def test_a_success_that_cannot_be_kept_either_is_not_taken(tmp_path: Path) -> None:
+    """503: nobody is told that it is safe."""
+    async with opened(tmp_path) as front:
+        await front.ring()
+        front.break_record()
+        (tmp_path / "payagent.db.spool").rmdir()
+
+        assert (await front.post("/api/status-callback", callback(Result="success"))).status_code == 503
 
 
 async def test_unknown_values_of_a_callback_are_taken(tmp_path: Path) -> None:

@@ -187,6 +187,27 @@ def decode_timers(record: bytes) -> tuple[Timer, ...]:
         return msgspec.convert(_read(record)["timers"], tuple[Timer, ...])
 
 
+def encode_report(call_sid: str, report: ev.PayReport) -> bytes:
+    """A call's payment callback by itself, as it would stand in a step's record.
+
+    Raises:
+        JournalFailed: it holds something that is not on the list.
+    """
+    plain = {"v": VERSION, "call_sid": call_sid, "event": _tagged(report)}
+    return msgspec.json.encode(plain, order="sorted")
+
+
+def decode_report(record: bytes) -> tuple[str, ev.Event]:
+    """The call and the event of such a record.
+
+    Raises:
+        JournalFailed: the record is of another version, or cannot be read.
+    """
+    with _reading():
+        plain = _read(record)
+        return plain["call_sid"], _event(plain["event"], "")
+
+
 def time_text(at: datetime) -> str:
     """The time in UTC, always of the same length, so that texts sort as times do.
 

@@ -32,12 +32,11 @@ async def incoming_call(request: Request) -> Response:
 
 
 async def status_callback(request: Request) -> Response:
-    """`POST /api/status-callback`: answered only when it is on the record."""
+    """`POST /api/status-callback`: answered only when it is on the record, or a result at least on the disk."""
     desk: FrontDesk = request.app.state.desk
     form = await signed_form(request)
     call_sid, report = callbacks.decode(form, request.headers.get("i-twilio-idempotency-token", ""))
-    session = await desk.switchboard.get(call_sid)
-    await session.post(report)
+    await desk.switchboard.report(call_sid, report)
     return Response(status_code=204)
 
 
