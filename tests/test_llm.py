@@ -478,3 +478,13 @@ def test_importing_the_module_does_not_import_the_sdk() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n", b"\r"])
+async def test_however_the_stream_is_cut_it_reads_the_same(size: int, ending: bytes) -> None:
+    """Lines, events and letters of two bytes may come in pieces, with any of the three line ends of the format."""
+    sent = b"".join([b": a comment\n\n", words("¿Qué"), words(" más?"), finish("stop"), DONE]).replace(b"\n", ending)
+    pieces = [sent[at : at + size] for at in range(0, len(sent), size)]
+
+    assert await pieces_of(streaming(*pieces)) == [Words("¿Qué"), Words(" más?"), Finished("stop")]

@@ -4,15 +4,16 @@ Rules: a turn yields `Words` (any number), `Tool` (any number, never from an ans
 `Finished`, or raises ModelFailed. Every wait is bounded. Closing the iterator or cancelling the task closes the HTTP
 stream; a consumer that may stop early wraps the turn in `contextlib.aclosing`. Nothing of the talk is in an error.
 
-The SDK gives authorisation, retries and errors; the stream is read raw (a third of its CPU a chunk). Importing the SDK
-takes about a second, so it is imported when a `Model` is made: make it at start-up, not in a call.
+The SDK gives authorisation, retries and errors; body and stream pass it as bytes, over its aiohttp transport: that
+takes a quarter of the CPU a chunk, and half of it a request. Importing the SDK takes about a second, so it is imported
+when a `Model` is made: make it at start-up, not in a call.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
-from contextlib import aclosing, suppress
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -74,7 +75,7 @@ class Model:
         turn_seconds: float = 30.0,
         retries: int = 1,
     ) -> None:
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+        from openai import AsyncOpenAI, DefaultAioHttpClient
 
         # A proxy of the environment is for the outside world: it would not reach a stand-in on this machine.
         trust_env = not is_loopback(urlsplit(base_url).hostname or "")
@@ -83,7 +84,7 @@ class Model:
             base_url=base_url,
             timeout=turn_seconds,
             max_retries=retries,
-            http_client=DefaultAsyncHttpxClient(trust_env=trust_env),
+            http_client=DefaultAioHttpClient(trust_env=trust_env),
         )
         self._model = model
         self._streaming = streaming
@@ -118,33 +119,36 @@ class Model:
 
         watch = _Watch(self._turn_seconds, self._turn_seconds)
         path = f"/models/{quote(self._model, safe='')}"
-        await watch.wait(_mapped(self._client.get(path, cast_to=httpx2.Response)))
+        with _mapped():
+            await watch.wait(self._client.get(path, cast_to=httpx2.Response))
 
     async def close(self) -> None:
         """Give the connections back."""
         await self._client.close()
 
-    def _body(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[str, Any]:
+    def _body(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> bytes:
         # The API refuses `parallel_tool_calls` where no tool is offered.
         offered = {"tools": tools, "parallel_tool_calls": False} if tools else {}
-        return {"model": self._model, "messages": messages, "stream": self._streaming, **offered}
+        body = {"model": self._model, "messages": messages, "stream": self._streaming, **offered}
+        return msgspec.json.encode(body)
 
-    async def _chunks(self, body: dict[str, Any], watch: _Watch) -> AsyncGenerator[_Chunk, None]:
+    async def _chunks(self, body: bytes, watch: _Watch) -> AsyncGenerator[_Chunk, None]:
         import httpx2
 
         # This `stream=True` is the transport's: without it the SDK reads the whole answer before it returns.
-        request = self._client.post("/chat/completions", body=body, cast_to=httpx2.Response, stream=True)
-        response = await watch.wait(_mapped(request))
-        try:
-            if self._streaming:
-                lines = response.aiter_lines()
-                while (line := await watch.wait(_mapped(anext(lines, None)))) is not None:
-                    if line.startswith("data:") and line != "data: [DONE]":
-                        yield _decode(line[5:])
-            else:
-                yield _decode(await watch.wait(_mapped(response.aread())))
-        finally:
-            await response.aclose()
+        request = self._client.post("/chat/completions", content=body, cast_to=httpx2.Response, stream=True)
+        with _mapped():
+            response = await watch.wait(request)
+            try:
+                if not self._streaming:
+                    yield _decode(await watch.wait(response.aread()))
+                    return
+                received, lines = response.aiter_bytes(), _Lines()
+                while (data := await watch.wait(anext(received, None))) is not None:
+                    for event in lines.take(data):
+                        yield _decode(event)
+            finally:
+                await response.aclose()
 
 
 class _Watch:
@@ -170,6 +174,22 @@ class _Watch:
                 return await awaitable
         except TimeoutError:
             raise ModelFailed(self._reason) from None
+
+
+class _Lines:
+    """Cuts a stream of server-sent events into what their `data:` lines hold, the closing `[DONE]` left out."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def take(self, data: bytes) -> Iterator[bytes]:
+        """The events that these bytes make whole; a line may come in pieces."""
+        lines = (self._rest + data).splitlines(keepends=True)
+        self._rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
+        for line in lines:
+            event = line[5:].strip() if line.startswith(b"data:") else b""
+            if event and event != b"[DONE]":
+                yield event
 
 
 class _Function(msgspec.Struct):
@@ -207,7 +227,7 @@ class _Chunk(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Chunk)
 
 
-def _decode(data: str | bytes) -> _Chunk:
+def _decode(data: bytes) -> _Chunk:
     try:
         chunk = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -276,18 +296,22 @@ async def _drain(chunks: AsyncIterator[_Chunk]) -> None:
                 pass
 
 
-async def _mapped(awaitable: Awaitable[T]) -> T:
-    """Wait, with the SDK's and the transport's errors turned into ModelFailed."""
+@contextmanager
+def _mapped() -> Iterator[None]:
+    """The SDK's and the transport's errors become ModelFailed."""
+    import aiohttp
     import httpx2
     import openai
 
     try:
-        return await awaitable
+        yield
     except openai.APIStatusError as error:
         raise _of_status(error) from None
     except openai.APIConnectionError as error:
         raise ModelFailed("unreachable", type(error).__name__) from None
-    except httpx2.HTTPError as error:
+    except httpx2.TimeoutException:  # the transport's own, as long as the whole turn's
+        raise ModelFailed("timeout_turn") from None
+    except (httpx2.HTTPError, aiohttp.ClientError) as error:
         raise ModelFailed("cut", type(error).__name__) from None
 
 

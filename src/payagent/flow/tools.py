@@ -7,6 +7,7 @@ no call, payment or user id: those belong to the call, not to the model. Where a
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -173,8 +174,9 @@ def _words(name: str, error: ValidationError) -> str:
     return "; ".join(f"{place(e['loc'])}: {e['msg']}" for e in errors[:5])
 
 
+@cache
 def schema(name: str) -> dict[str, Any]:
-    """The tool as Chat Completions takes it, strict."""
+    """The tool as Chat Completions takes it, strict. Always the same object: to make it takes half a millisecond."""
     model = TOOLS[name]
     parameters = model.model_json_schema()
     properties = {key: _plain(value) for key, value in parameters.get("properties", {}).items()}
