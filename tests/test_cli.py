@@ -27,6 +27,7 @@ from payagent.review.flow_file import as_data, as_text
 from payagent.review.promises import PROMISES
 from payagent.review.walk import Walked
 from payagent.speech import Sentences
+from payagent.web.console import passwords
 
 PAYAGENT = str(Path(sys.executable).parent / "payagent")
 LONGEST = 30.0
@@ -385,3 +386,37 @@ def test_without_a_command_help_is_given() -> None:
     assert status in (0, 2)
     for command in ("serve", "call", "demo", "doctor", "trace", "verify", "diagram"):
         assert command in output
+
+
+# console-password
+
+
+def test_console_password_makes_an_entry_of_the_setting() -> None:
+    """Its hash is of that password, and the password is not shown."""
+    done = CliRunner().invoke(main, ["console-password", "ann", "--stdin"], input="a few plain words\n")
+    name, _, text = done.stdout.strip().partition(":")
+
+    assert (done.exit_code, name) == (0, "ann")
+    assert passwords.read(text).fits("a few plain words")
+    assert not passwords.read(text).fits("a few plain words ")
+    assert "a few plain words" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "said"),
+    [("ann smith", "a few plain words", "A name is"), ("ann", "too short", "12 characters or more")],
+)
+def test_console_password_says_what_it_cannot_use(name: str, password: str, said: str) -> None:
+    """A name that the setting would not take, and a password that is guessed too soon."""
+    done = CliRunner().invoke(main, ["console-password", name, "--stdin"], input=f"{password}\n")
+
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+def test_console_password_asks_twice() -> None:
+    """For one who types it."""
+    done = CliRunner().invoke(main, ["console-password", "ann"], input="a few plain words\n" * 2)
+
+    assert done.exit_code == 0
+    assert "ann:scrypt." in done.output

@@ -317,3 +317,39 @@ def test_the_sample_file_holds_known_names_and_is_refused_until_filled_in() -> N
     assert names <= {name for name, _, _ in Settings.table()}
     assert {*REQUIRED, "TWILIO_WORKFLOW_SID"} == named(caught.value.problems)
     assert all("still a placeholder" in problem for problem in caught.value.problems)
+
+
+HASH = f"scrypt.32768.8.3.{'5a' * 16}.{'c3' * 32}"
+
+
+def test_the_consoles_users_are_read_by_name() -> None:
+    """Several with commas between; space around them does not count."""
+    settings = Settings.only(GOOD | {"CONSOLE_USERS": f" ann:{HASH} , bob@desk.test:{HASH},"})
+
+    assert settings.console_passwords == {"ann": HASH, "bob@desk.test": HASH}
+    assert Settings.only(GOOD).console_passwords == {}
+
+
+@pytest.mark.parametrize(
+    ("users", "said"),
+    [
+        ("ann:correct horse battery", "never write a password here"),
+        ("ann", "never write a password here"),
+        (HASH, "must be NAME:HASH"),
+        (f"ann smith:{HASH}", "must be NAME:HASH"),
+        (",", "must be NAME:HASH"),
+        (f"ann:{HASH},ann:{HASH}", "names somebody twice"),
+        (f"ann:{HASH.replace('32768', '1024')}", "never write a password here"),
+        (f"ann:{HASH.replace('32768', '32767')}", "never write a password here"),
+        (f"ann:{HASH.replace('32768', '1048576')}", "never write a password here"),
+        (f"ann:{HASH.replace('.3.', '.0.')}", "never write a password here"),
+    ],
+)
+def test_a_password_in_plain_text_or_too_cheap_a_hash_is_refused(users: str, said: str) -> None:
+    """With the command that makes a good one; what was written there is not repeated."""
+    (problem,) = problems_of({"CONSOLE_USERS": users})
+
+    assert problem.startswith("CONSOLE_USERS: ")
+    assert said in problem
+    assert "payagent console-password" in problem
+    assert "horse" not in problem

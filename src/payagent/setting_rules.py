@@ -11,12 +11,14 @@ import re
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 CARD_TYPES = ("visa", "mastercard", "amex", "maestro", "discover", "optima", "jcb", "diners-club", "enroute")
 PLACEHOLDER = re.compile(
     r"x{4,}|\byour[-_ ]|change[-_ ]?me|replace[-_ ]?me|\.\.\.|^<.*>$|^(todo|placeholder)$", re.IGNORECASE
 )
+CONSOLE_NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+PASSWORD_HASH = re.compile(r"scrypt\.(\d{1,8})\.(\d{1,3})\.(\d{1,3})\.[0-9a-f]{32}\.[0-9a-f]{64}")
 HOST_AND_PORT = re.compile(r"[A-Za-z0-9._:\[\]-]+")
 
 
@@ -103,6 +105,37 @@ def language_keys(value: object) -> object:
     return dict(pair.split(":") for pair in pairs)
 
 
+def console_users(value: SecretStr) -> SecretStr:
+    """`ann:scrypt.…, bob:scrypt.…`: names, each with the hash that `payagent console-password` makes."""
+    entries = passwords_by_name(value.get_secret_value())
+    if not entries or not all(CONSOLE_NAME.fullmatch(name) for name, _ in entries):
+        raise ValueError("must be NAME:HASH, several with commas between; a name is letters, digits and . _ @ -")
+    if not all(_is_strong_hash(text) for _, text in entries):
+        raise ValueError(
+            "holds what is no hash of a password: never write a password here, make the entry with"
+            " `payagent console-password NAME`"
+        )
+    if len(dict(entries)) < len(entries):
+        raise ValueError("names somebody twice")
+    return value
+
+
+def passwords_by_name(users: str) -> list[tuple[str, str]]:
+    """The entries of `CONSOLE_USERS`: name and hash."""
+    pairs = (entry.strip().partition(":") for entry in users.split(",") if entry.strip())
+    return [(name.strip(), text.strip()) for name, _, text in pairs]
+
+
+def _is_strong_hash(text: str) -> bool:
+    """Whether it has the form of `web.console.passwords`, and costs enough to guess, but not more than 64 MiB."""
+    found = PASSWORD_HASH.fullmatch(text)
+    if not found:
+        return False
+    cost, block, lanes = map(int, found.groups())
+    memory = 128 * cost * block
+    return cost & (cost - 1) == 0 and 16 * 2**20 <= memory <= 64 * 2**20 and 1 <= lanes <= 16
+
+
 def upper(value: object) -> object:
     """Text in upper case; anything else as it is."""
     return value.upper() if isinstance(value, str) else value
@@ -131,6 +164,7 @@ ModelBase = Annotated[str, AfterValidator(model_base)]
 Database = Annotated[str, AfterValidator(database)]
 CardTypes = Annotated[str, AfterValidator(card_types)]
 LanguageKeys = Annotated[dict[str, str], BeforeValidator(language_keys)]
+ConsoleUsers = Annotated[SecretStr, AfterValidator(console_users)]
 Upper = BeforeValidator(upper)
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]

@@ -25,6 +25,7 @@ from payagent.setting_rules import (
     AccountSid,
     ApiKeySid,
     CardTypes,
+    ConsoleUsers,
     Count,
     Database,
     LanguageKeys,
@@ -37,6 +38,7 @@ from payagent.setting_rules import (
     WorkflowSid,
     is_placeholder,
     is_twilio,
+    passwords_by_name,
     with_scheme,
 )
 
@@ -171,6 +173,14 @@ class Settings(FlowSettings):
         "folder that keeps payment results while the record is out of reach, best on another disk; "
         "default: beside the database file",
     )
+    console_users: ConsoleUsers | None = _setting(
+        None,
+        "who may use /console: NAME:HASH as `payagent console-password` makes it, several with commas between",
+    )
+    console_session_hours: float = _setting(12.0, "hours after which a console log-in is over", gt=0, le=168)
+    console_idle_minutes: float = _setting(60.0, "minutes without a page asked for that end a console log-in", gt=0)
+    console_guesses_per_name: Count = _setting(10, "failed console log-ins by name in 15 minutes before a pause")
+    console_guesses_per_address: Count = _setting(20, "failed console log-ins by address in 15 minutes before a pause")
     demo_accounts: Literal["auto", "yes", "no"] = _setting(
         "auto", "fill an empty book with demo data; auto: only with a stand-in for Twilio"
     )
@@ -282,6 +292,11 @@ class Settings(FlowSettings):
             return self.journal_key.get_secret_value().encode()
         token = self.twilio_auth_token.get_secret_value().encode()
         return hmac.digest(token, b"payagent journal", hashlib.sha256)
+
+    @property
+    def console_passwords(self) -> dict[str, str]:
+        """The hashes of the console's passwords by name; empty when there is no console."""
+        return dict(passwords_by_name(self.console_users.get_secret_value())) if self.console_users else {}
 
     @property
     def has_stand_in(self) -> bool:

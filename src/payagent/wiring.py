@@ -9,13 +9,15 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import structlog
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from payagent.accounts.demo import load_demo
 from payagent.accounts.sql import SqlAccounts
@@ -37,6 +39,8 @@ from payagent.speech import Sentences
 from payagent.switchboard import Switchboard
 from payagent.web import app
 from payagent.web.desk import FrontDesk
+
+_log = structlog.get_logger("payagent.wiring")
 
 LAB_KEY = "a rehearsal's record is not secret"
 """Key of the records that rehearsals leave, so that `verify` works on them too."""
@@ -136,6 +140,7 @@ def application(
                 if settings.wants_demo_accounts:
                     await load_demo(accounts)
                 switchboard.sweep_on()
+                _tell_of_console(settings)
                 yield _front_desk(settings, switchboard, journal, sentences, relay, metrics)
             finally:
                 await switchboard.close()
@@ -143,7 +148,35 @@ def application(
                 await accounts.close()
                 await journal.close()
 
-    return app.build(opened, settings.relay_path)
+    return app.build(opened, settings.relay_path, console_of(settings, flow))
+
+
+def console_of(settings: Settings, flow: Flow) -> list[BaseRoute]:
+    """The operator's pages; none without a credential."""
+    if not settings.console_passwords:
+        return []
+    from payagent.web.console.routes import ConsoleSettings, routes  # templates: nothing that a line without it needs
+
+    return routes(
+        ConsoleSettings(
+            passwords=settings.console_passwords,
+            key=hmac.digest(settings.journal_secret, b"payagent console", hashlib.sha256),
+            secure=settings.public_url.startswith("https:"),
+            longest=timedelta(hours=settings.console_session_hours),
+            idle=timedelta(minutes=settings.console_idle_minutes),
+            guesses_per_name=settings.console_guesses_per_name,
+            guesses_per_address=settings.console_guesses_per_address,
+        ),
+        flow,
+        utc_now,
+    )
+
+
+def _tell_of_console(settings: Settings) -> None:
+    if settings.console_passwords:
+        _log.info("the console is on", url=f"{settings.public_url}/console")
+    else:
+        _log.info("the console is off; `payagent console-password NAME` makes what CONSOLE_USERS needs to switch it on")
 
 
 def _locales(settings: Settings) -> dict[str, str]:

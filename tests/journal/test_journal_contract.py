@@ -246,6 +246,18 @@ async def test_ended_calls_are_not_live(journal: Journal, make_step: MakeStep) -
     assert await journal.verify_all() == []
 
 
+async def test_live_calls_are_counted_by_state(journal: Journal, make_step: MakeStep) -> None:
+    """Those that have ended are not."""
+    assert await journal.states() == {}
+
+    await journal.append(make_step("CA1"))
+    await journal.append(make_step("CA2"))
+    await journal.append(make_step("CA3", after=State.HANDING_OFF))
+    await journal.append(make_step("CA4", after=State.ENDED))
+
+    assert await journal.states() == {State.CONFIRMING_BALANCE: 2, State.HANDING_OFF: 1}
+
+
 # Words, seals
 
 

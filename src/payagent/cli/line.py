@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from typing import Annotated
 
 import typer
 
@@ -64,3 +65,25 @@ def doctor() -> None:
     trouble = sum(finding.ok is False for finding in findings)
     console.print(f"\n{trouble} in trouble." if trouble else "\nNothing stands in the way.")
     raise typer.Exit(1 if trouble else 0)
+
+
+@main.command()
+def console_password(
+    name: Annotated[str, typer.Argument(help="Who it is for: letters, digits and . _ @ -")],
+    stdin: Annotated[bool, typer.Option("--stdin", help="Read the password from the standard input")] = False,
+) -> None:
+    """Make an entry of CONSOLE_USERS: a name, and the hash of a password that is asked for and never shown."""
+    from payagent.setting_rules import CONSOLE_NAME
+    from payagent.web.console.passwords import SHORTEST, made
+
+    if not CONSOLE_NAME.fullmatch(name):
+        raise fail("A name is 1 to 64 letters, digits and . _ @ -")
+    password = sys.stdin.readline().rstrip("\r\n") if stdin else _new_password()
+    if len(password) < SHORTEST:
+        raise fail(f"A password needs {SHORTEST} characters or more: a few words are good.")
+    typer.echo(f"{name}:{made(password)}")
+    typer.echo("Put this line behind CONSOLE_USERS=, several with commas between, and start again.", err=True)
+
+
+def _new_password() -> str:
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))

@@ -143,6 +143,10 @@ class Journal(Protocol):
         """The calls looked for, the one that began last first."""
         ...
 
+    async def states(self) -> dict[State, int]:
+        """How many of the calls that have not ended are in each state."""
+        ...
+
     async def totals(self, since: datetime | None = None, until: datetime | None = None) -> list[DayTotals]:
         """The days on which calls began from `since` on and before `until`, the last one first."""
         ...

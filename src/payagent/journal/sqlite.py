@@ -21,6 +21,7 @@ from typing import TypeVar
 from payagent.database.migrations import Schema, bring_up
 from payagent.errors import JournalConflict, JournalFailed
 from payagent.flow.effects import DurableOrder, order_key
+from payagent.flow.states import State
 from payagent.flow.step import Step, Timer
 from payagent.journal import chain, codec, index, sqlite_index
 from payagent.journal.protocol import CallSummary, Claim, DayTotals, OpenOrder, Search
@@ -83,6 +84,9 @@ class SqliteJournal:
 
     async def search(self, search: Search) -> list[CallSummary]:
         return await self._read(lambda db: sqlite_index.search(db, search))
+
+    async def states(self) -> dict[State, int]:
+        return await self._read(sqlite_index.states)
 
     async def totals(self, since: datetime | None = None, until: datetime | None = None) -> list[DayTotals]:
         return await self._read(lambda db: sqlite_index.totals(db, Search(since=since, until=until)))

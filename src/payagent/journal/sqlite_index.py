@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import date, datetime
 
+from payagent.flow.states import State
 from payagent.flow.step import Step
 from payagent.journal import codec, index
 from payagent.journal.protocol import CallSummary, DayTotals, Search
@@ -59,6 +60,12 @@ def credits(db: Database, call_sid: str) -> set[index.Credit]:
     """The call's payments that stand on a bill."""
     query = "SELECT payment, call_sid, amount, currency FROM credits WHERE call_sid = ?"
     return {index.Credit(*row) for row in db.execute(query, (call_sid,))}
+
+
+def states(db: Database) -> dict[State, int]:
+    """The calls that have not ended, counted by state."""
+    query = "SELECT state, count(*) FROM calls WHERE NOT ended GROUP BY state"
+    return {State(state): number for state, number in db.execute(query)}
 
 
 def totals(db: Database, asked: Search) -> list[DayTotals]:

@@ -64,7 +64,12 @@ def draw(steps: Sequence[Step], flow: Flow) -> Element:
         NoGraphviz: there is none.
         DrawingFailed: Graphviz could not draw it.
     """
-    root = ElementTree.fromstring(render.svg(dot(flow)))  # noqa: S314 - Graphviz's, of our own text
+    return mark(render.svg(dot(flow)), steps, flow)
+
+
+def mark(drawing: str, steps: Sequence[Step], flow: Flow) -> Element:
+    """The same over `drawing`, the SVG of that diagram, for who draws many calls over one."""
+    root = ElementTree.fromstring(drawing)  # noqa: S314 - Graphviz's, of our own text
     made = moves(steps, flow).drawn
     visited = dict.fromkeys(f"state-{state}" for step in steps for state in (step.before, step.after))
     graph = root.find(f"{SVG}g")

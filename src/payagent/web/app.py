@@ -6,13 +6,13 @@ duplicate, 503 not recorded. Voice webhooks answer TwiML. Nothing is believed be
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from payagent.errors import BadCallback, BadSignature, JournalFailed, UnknownCall
 from payagent.journal.protocol import Search
@@ -24,8 +24,8 @@ from payagent.web.webhooks import action, incoming_call, status_callback
 Open = Callable[[], AbstractAsyncContextManager[FrontDesk]]
 
 
-def build(opened: Open, relay_path: str) -> Starlette:
-    """The app; `opened` opens the shared things for as long as it runs."""
+def build(opened: Open, relay_path: str, console: Sequence[BaseRoute] = ()) -> Starlette:
+    """The app; `opened` opens the shared things for as long as it runs. `console` are the operator's routes, if any."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -42,6 +42,7 @@ def build(opened: Open, relay_path: str) -> Starlette:
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", show_metrics),
+            *console,
         ],
         exception_handlers={
             BadSignature: _answer(403, "not signed by Twilio\n"),
