@@ -25,6 +25,7 @@ from payagent.llm import Finished, Words
 from payagent.speech import Sentences
 
 CARD = "4111 1111 1111 1111"
+AWAY = "I'm sorry, I can't write anything down right now. Please say that again in a moment."
 
 
 @pytest.fixture
@@ -76,19 +77,19 @@ async def test_a_poster_is_answered_only_when_the_step_is_on_record(line: Line) 
 
 
 async def test_what_cannot_be_recorded_has_not_happened(automatic: Line) -> None:
-    """Nothing moved, nothing was said or ordered, and the poster is told; the same again later does happen."""
+    """Nothing moved, nothing was ordered, and the poster is told; the same again later does happen."""
     line = automatic
     await line.paying()
     *first, last = keyed_fields(line.flow)
     await line.reports(*first)
-    before = (line.state, line.session.call.seq, line.session.call.facts, len(line.ear.frames), list(line.till.asked))
+    before = (line.state, line.session.call.seq, line.session.call.facts, list(line.till.asked))
     line.worker.pen.fails = [JournalFailed("disk full")]
 
     with pytest.raises(JournalFailed, match="disk full"):
         await line.session.post(last)
     await settled()
 
-    after = (line.state, line.session.call.seq, line.session.call.facts, len(line.ear.frames), line.till.asked)
+    after = (line.state, line.session.call.seq, line.session.call.facts, line.till.asked)
     assert after == before
     await line.reports(last)
     assert line.state is State.PROCESSING_PAYMENT
@@ -242,7 +243,7 @@ async def test_words_that_could_not_be_recorded_are_recorded_later(line: Line) -
     await line.caller_says("Hello!", says("Yes?"))
 
     said = [event.words for event in await line.events() if isinstance(event, ev.AgentSpoke | ev.CallerSpoke)]
-    assert said == ["Hello.", "Hello?", "Good day.", "Hello!", "Yes?"]
+    assert said == ["Hello.", "Hello?", "Good day.", AWAY, "Hello!", "Yes?"]
 
 
 async def test_a_mouth_that_closed_itself_has_said_nothing_more(line: Line) -> None:
@@ -506,6 +507,120 @@ async def test_a_fault_in_one_event_does_not_silence_the_call(line: Line) -> Non
 
     assert [entry["log_level"] for entry in logs] == ["critical"]
     assert line.ear.heard == "Good day."
+
+
+# The record out of reach
+
+
+def unwritable(line: Line) -> None:
+    """From here on nothing can be recorded."""
+
+    async def refuse(step: Step) -> None:
+        raise JournalFailed("disk full")
+
+    line.worker.pen.before = refuse
+
+
+async def unheard(line: Line, words: str) -> None:
+    """The caller says something that cannot be recorded."""
+    with pytest.raises(JournalFailed):
+        await line.session.hear(words)
+    await settled()
+
+
+async def test_a_caller_is_told_that_nothing_can_be_written_down(line: Line) -> None:
+    """Once, however often it happens; the talk goes on with the record, which then holds what was said."""
+    unwritable(line)
+    for _ in range(3):
+        await unheard(line, "Hello?")
+    told = line.ear.heard
+    line.worker.pen.before = None
+    await line.caller_says("Hello?", says("Good day."))
+    await asyncio.sleep(9)  # less than the first silence
+
+    assert told == AWAY
+    assert line.ear.heard == f"{AWAY}Good day."
+    spoken = [event for event in await line.events() if isinstance(event, ev.AgentSpoke | ev.CallerSpoke)]
+    assert [event.words for event in spoken] == ["Hello.", AWAY, "Hello?", "Good day."]
+
+
+async def test_a_caller_does_not_wait_for_the_record_for_ever(line: Line) -> None:
+    """The truth, then the end of the relay with a card: without a record Twilio's question leads to a person."""
+    await line.verified()
+    unwritable(line)
+    await unheard(line, "Yes")
+    await asyncio.sleep(9.9)
+    early = [frame["type"] for frame in line.ear.frames]
+    await asyncio.sleep(0.2)
+    *_, last, end = line.ear.frames
+    card = json.loads(end["handoffData"])
+
+    assert "end" not in early
+    assert "still can't write anything down" in last["token"]
+    assert (end["type"], card["reason"], card["state"]) == ("end", "the record cannot be written", "confirming_balance")
+    assert (card["verified"], card["payment"]) == (True, "not_paid")
+
+
+async def test_a_record_that_is_back_in_time_keeps_the_caller(line: Line) -> None:
+    """And a later outage has its whole time again."""
+    for _ in range(3):
+        unwritable(line)
+        await unheard(line, "Hello?")
+        await asyncio.sleep(8)
+        line.worker.pen.before = None
+        await line.caller_says("Hello?", says("Good day."))
+
+    assert line.ear.heard.count(AWAY) == 3
+    assert "end" not in [frame["type"] for frame in line.ear.frames]
+
+
+async def test_a_charge_on_its_way_stays_unknown_without_a_record(automatic: Line) -> None:
+    """The caller is asked to wait, not to say it again; whoever takes the call learns that it may be charged."""
+    line = automatic
+    await line.keyed_in()
+    unwritable(line)
+    await unheard(line, "Did it work?")
+    asked = line.ear.frames[-1]["token"]
+    await asyncio.sleep(10.1)
+    card = json.loads(line.ear.frames[-1]["handoffData"])
+
+    assert "still being processed" in asked
+    assert (card["state"], card["payment"]) == ("processing_payment", "unknown")
+    assert "Do not charge again" in card["nextSafeAction"]
+
+
+async def test_the_model_does_not_talk_into_an_outage(line: Line) -> None:
+    """Its turn is cut; the words it had sent are on record once that can be written."""
+    await line.caller_says("Hello?", [Words("Good "), 1, Words("day."), Finished("stop")])
+    unwritable(line)
+    with pytest.raises(JournalFailed):
+        await line.session.post(ev.LanguageKeyPressed("es"))
+    await asyncio.sleep(2)
+    line.worker.pen.before = None
+    await line.caller_says("Hello?", says("Yes?"))
+
+    assert cycle(line.ear.frames)[:3] == ["Good ", "|", f"{AWAY}|"]
+    said = [event.words for event in await line.events() if isinstance(event, ev.AgentSpoke)]
+    assert said == ["Hello.", "Good ", AWAY, "Yes?"]
+
+
+async def test_nobody_is_told_who_is_not_there(line: Line) -> None:
+    """Without a relay there is nobody to tell, and no wait is begun; a closed session leaves none behind."""
+    await line.session.disconnect(line.ear.mouth)
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    alarms = loop.alarms
+    unwritable(line)
+    await unheard(line, "Hello?")
+    none = loop.alarms - alarms
+    mouth = Ear("VX2").mouth
+    with pytest.raises(JournalFailed):
+        await line.session.connect(mouth, "")
+    begun = loop.alarms - alarms
+    await line.session.close()
+
+    assert (none, begun) == (0, 1)
+    assert loop.alarms < alarms
 
 
 # Relays

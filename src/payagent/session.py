@@ -4,6 +4,7 @@
   recorded it has happened, whatever becomes of its orders.
 * Orders for the mouth belong to the relay that is connected now; without one they die. Durable orders are carried out
   outside the mailbox and come back as events.
+* A caller whose words cannot be recorded is told so, and after a while the relay is ended: Twilio then asks what next.
 * At most one model turn runs. It is cut as soon as the call says that it is no longer the current one; what had been
   sent of it is recorded before anything else is.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -24,15 +26,16 @@ from payagent.flow import effects as do
 from payagent.flow import events as ev
 from payagent.flow.call import Call
 from payagent.flow.facts import Pay
-from payagent.flow.hand_off import card
+from payagent.flow.hand_off import NO_RECORD, card
 from payagent.flow.script import Talk
-from payagent.flow.states import FINAL, State
+from payagent.flow.states import FINAL, Outcome, State
 from payagent.flow.step import Step
 from payagent.flow.tools import schema
 from payagent.journal.protocol import Journal
 from payagent.llm import Model
 from payagent.mailbox import Letter, Mailbox
 from payagent.metrics import Metrics
+from payagent.outage import Outage
 from payagent.performer import Caller, Performer
 from payagent.phone.mouth import Mouth
 from payagent.phone.redaction import CardScanner
@@ -64,6 +67,7 @@ class Desk:
     now: Callable[[], datetime]
     watchers: list[Watcher]
     metrics: Metrics = field(default_factory=Metrics)
+    outage_seconds: float = 10.0
 
 
 class Session:
@@ -81,6 +85,7 @@ class Session:
         self._turn: Turn | None = None
         self._floor = asyncio.Lock()
         self._letters = Mailbox()
+        self._outage = Outage(desk.outage_seconds, self._give_up)
         self._alarm: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         for step in steps:
@@ -138,6 +143,7 @@ class Session:
         """Stop working on this call here; the record stands."""
         if self._alarm:
             self._alarm.cancel()
+        self._outage.end()
         if self._mouth:
             self._mouth.close()
         for task in list(self._tasks):
@@ -165,13 +171,18 @@ class Session:
         except JournalFailed as error:
             _log.error("an event could not be recorded", trigger=trigger, error=str(error))
             letter.fail(error)
+            self._tell_of_outage()
         except Exception:
             _log.critical("an event could not be handled", trigger=trigger, exc_info=True)
         finally:  # unanswered after a fault, and when this loop is cancelled
             letter.fail(JournalFailed(f"{trigger} was not taken in"))
 
     async def _take_in(self, event: ev.Event) -> Step | None:
-        """The event's step; first of all, put on record what a running turn has said."""
+        """The event's step; first of all, put on record what was said in an outage, and by a running turn."""
+        with suppress(JournalFailed):  # what follows may be recorded all the same
+            while self._outage.said:
+                await self._record(self._outage.said[0])
+                del self._outage.said[0]
         turn = self._turn
         if turn and turn.words:
             await self._record(ev.AgentSpoke(turn.key, turn.words))
@@ -192,6 +203,7 @@ class Session:
             except JournalConflict:
                 await self._catch_up()
                 continue
+            self._outage.end()
             was, since = self.call.facts, self._entered
             self._take(step)
             row, seconds = self.call.flow.by_id.get(step.row), (step.at - since).total_seconds()
@@ -247,10 +259,12 @@ class Session:
             self._start(self._carry_out(durable))
         spoken = [text for _, order in orders for text in self._speak(order)]
         if spoken:
+            said = ev.AgentSpoke(do.order_key(step.call_sid, step.seq, 0), " ".join(spoken))
             try:
-                await self._record(ev.AgentSpoke(do.order_key(step.call_sid, step.seq, 0), " ".join(spoken)))
+                await self._record(said)
             except JournalFailed as error:  # it was said all the same
                 _log.error("what was said could not be recorded", error=str(error))
+                self._outage.said.append(said)
         for key, order in orders:
             if isinstance(order, do.Think):
                 self._think(key)
@@ -305,6 +319,35 @@ class Session:
             await self.post(event)
         except JournalFailed:
             _log.error("an answer could not be recorded", trigger=ev.trigger_of(event))
+
+    # The record out of reach
+
+    @property
+    def charge_open(self) -> bool:
+        """Whether the card may be charged by now, with nothing on record to tell."""
+        return self.call.facts.completing and self.call.facts.outcome is Outcome.NONE
+
+    def _tell_of_outage(self) -> None:
+        """The truth at once, and the end of the relay if it lasts."""
+        if self._mouth and not self._mouth.closed and self._outage.begin():
+            self._say_unrecorded("still_working" if self.charge_open else "record_away")
+
+    def _give_up(self) -> None:
+        """The caller has waited long enough; without a record Twilio passes the call to a person."""
+        if self._mouth and not self._mouth.closed:
+            _log.critical("the record is out of reach; the caller is passed on")
+            self._say_unrecorded("record_lost")
+            self._mouth.end(json.dumps(card(self.call, self.call.state) | {"reason": NO_RECORD}))
+
+    def _say_unrecorded(self, sentence: str) -> None:
+        """A sentence nobody ordered, since nothing can be decided; it is put on record as soon as that can be."""
+        if self._turn and self._turn.words:
+            self._outage.said.append(ev.AgentSpoke(self._turn.key, self._turn.words))
+        self._cut_turn()
+        if self._mouth:
+            text = self._desk.sentences.render(sentence, {}, self.call.facts.language)
+            self._mouth.say(text, interruptible=False)
+            self._outage.said.append(ev.AgentSpoke("outage", text))
 
     # The model's turn
 

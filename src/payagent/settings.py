@@ -168,6 +168,7 @@ class Settings(FlowSettings):
     journal_key: SecretStr | None = _setting(
         None, "key of the journal's seals; default: derived from TWILIO_AUTH_TOKEN, so set it before rotating that"
     )
+    outage_seconds: Seconds = _setting(10.0, "longest a caller waits for a record that cannot be written")
     spool_dir: Path | None = _setting(
         None,
         "folder that keeps payment results while the record is out of reach, best on another disk; "

@@ -72,6 +72,10 @@ class Switchboard:
             raise UnknownCall(call_sid)
         return session
 
+    def at_hand(self, call_sid: str) -> Session | None:
+        """The session of a call that is at work on here, without a look at the record."""
+        return self._sessions.get(call_sid)
+
     async def report(self, call_sid: str, report: ev.PayReport) -> None:
         """Have a call take in a payment callback. A result that cannot be recorded is kept, and taken in by the sweep.
 

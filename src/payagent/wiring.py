@@ -130,7 +130,9 @@ def application(
         async with open_http(settings.twilio_api_base_url) as http:
             worker = f"{os.getpid()}-{secrets.token_hex(4)}"
             performer = Performer(journal, accounts, payments_of(settings, http), worker, now, metrics)
-            desk = Desk(journal, performer, model, sentences, _locales(settings), now, list(watchers), metrics)
+            patience = settings.outage_seconds * settings.time_scale
+            seen = list(watchers)
+            desk = Desk(journal, performer, model, sentences, _locales(settings), now, seen, metrics, patience)
             spool = Spool(settings.spool_path, settings.journal_secret)
             switchboard = Switchboard(flow, desk, spool)
             try:

@@ -106,3 +106,20 @@ def test_the_card_names_neither_the_person_nor_the_account() -> None:
 
     assert "Doe" not in text
     assert "A-1001" not in text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "payment"),
+    [
+        (Outcome.NONE, "unknown"),
+        (Outcome.PAID, "paid"),
+        (Outcome.CANCELLED, "not_paid"),
+        (Outcome.DECLINED, "not_paid"),
+    ],
+)
+def test_a_charge_without_an_answer_is_unknown(outcome: Outcome, payment: str) -> None:
+    """Where a call is passed on before the flow itself has given up waiting."""
+    shown = card(handed_off(account=JOHN, completing=True, outcome=outcome), State.PROCESSING_PAYMENT)
+
+    assert shown["payment"] == payment
+    assert ("Do not charge again" in str(shown["nextSafeAction"])) is (payment in ("unknown", "paid"))

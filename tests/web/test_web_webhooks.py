@@ -16,6 +16,7 @@ from front import (
     RELAY,
     WORKFLOW,
     Front,
+    Relay,
     RestHost,
     callback,
     choose_all,
@@ -133,9 +134,9 @@ async def test_a_call_that_cannot_be_recorded_is_passed_on(
     """Nothing is done without a record; a person needs none. The card is whole."""
     async with opened(tmp_path, **changes) as front:
         front.break_record()
-        answer = await front.post("/api/incoming-call", ringing())
-        (route,) = read(answer)
+        told, route = read(await front.post("/api/incoming-call", ringing()))
 
+        assert told == verbs.Say(TROUBLE)
         assert isinstance(route, verb)
         if isinstance(route, verbs.Enqueue):
             card = json.loads(route.task)
@@ -340,10 +341,97 @@ async def test_a_number_alone_is_dialled_at_once(tmp_path: Path) -> None:
         assert [type(verb) for verb in await dial_says(front, "no-answer")] == [verbs.Say, verbs.Hangup]
 
 
-async def test_an_action_that_cannot_be_recorded_is_not_taken(tmp_path: Path) -> None:
-    """503: nothing moved."""
+# Without a record
+
+TROUBLE = "I'm sorry, I'm having trouble right now. A colleague will help you."
+
+
+async def test_a_caller_whose_line_cannot_be_recorded_goes_to_a_person(tmp_path: Path) -> None:
+    """Told the truth, in their language, with a card; nobody hears Twilio's own error."""
+    async with served(tmp_path) as front, front.relay((await front.ring()).parameters["token"]) as relay:
+        await relay.say("My name is John Doe, and I was born on May 1st, 1990.", "Is that right")
+        await relay.send({"type": "dtmf", "digit": "1"})
+        await relay.until("español")
+        front.break_record()
+        told, route = read(await front.post("/api/action", ended("failed")))
+        assert isinstance(told, verbs.Say)
+        assert isinstance(route, verbs.Enqueue)
+        card = json.loads(route.task)
+
+        assert told == verbs.Say("Lo siento, tengo dificultades en este momento. Un colega le ayudará.")
+        assert (card["reason"], card["state"]) == ("the record cannot be written", "confirming_balance")
+        assert (card["verified"], card["payment"]) == (True, "not_paid")
+        front.mend_record()
+
+
+async def test_a_caller_of_a_call_that_cannot_be_read_goes_to_a_person_too(tmp_path: Path) -> None:
+    """After a restart with the record gone nothing is known but that somebody is on the line."""
+    async with opened(tmp_path, TWILIO_WORKFLOW_SID="") as front:
+        await front.journal.close()
+        told, route = read(await front.post("/api/action", ended("ended")))
+
+        assert told == verbs.Say(TROUBLE)
+        assert isinstance(route, verbs.Dial)
+
+
+async def test_a_charge_that_may_be_made_is_told_as_unknown(tmp_path: Path) -> None:
+    """Never as paid, never as not paid."""
+    rest = RestHost()
+    async with (
+        served(tmp_path, rest, PACE="automatic") as front,
+        front.relay((await front.ring()).parameters["token"]) as relay,
+    ):
+        await charge(rest, front, relay)
+        front.break_record()
+        told, route = read(await front.post("/api/action", ended("failed")))
+        assert isinstance(told, verbs.Say)
+        assert isinstance(route, verbs.Enqueue)
+        card = json.loads(route.task)
+        front.mend_record()
+
+        assert "I don't know whether your card was charged" in told.words
+        assert (card["payment"], card["lastFour"], card["amount"]) == ("unknown", "4242", "600.00")
+
+
+async def charge(rest: RestHost, front: Front, relay: Relay) -> None:
+    """Automatic pace: John Doe pays 600.00 with a card that ends in 4242; the charge is at the processor."""
+    rest.opens.set()
+    await choose_all(relay)
+    left = ["payment-card-number", "expiration-date", "security-code"]
+    for field in list(left):
+        await relay.until({"payment-card-number": "card number", "expiration-date": "expiration"}.get(field, "code"))
+        left.remove(field)
+        done = callback(Capture=field, PartialResult="false", PaymentCardNumber="xxxxxxxxxxxx4242")
+        await front.post("/api/status-callback", done | {"Required": ",".join(left)})
+    await relay.until("processing your payment")
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        (ended("completed", "completed"), []),
+        (ringing(CallStatus="in-progress", DialCallStatus="completed"), [verbs.Hangup]),
+        (ringing(CallStatus="in-progress", DialCallStatus="busy"), [verbs.Say, verbs.Hangup]),
+        (ringing(CallStatus="in-progress", QueueResult="queue-full"), [verbs.Say, verbs.Dial]),
+    ],
+    ids=["hung up", "a person took it", "nobody on the phone", "nobody in the queue"],
+)
+async def test_without_a_record_the_call_still_comes_to_an_end(
+    form: dict[str, str], said: list[type[verbs.Verb]], tmp_path: Path
+) -> None:
+    """Each way to a person is tried once."""
     async with opened(tmp_path) as front:
         await front.ring()
         front.break_record()
 
-        assert (await front.post("/api/action", ended("failed"))).status_code == 503
+        assert [type(verb) for verb in read(await front.post("/api/action", form))] == said
+
+
+async def test_without_a_record_nobody_is_passed_on_after_goodbye(tmp_path: Path) -> None:
+    """The call is over as far as this process knows."""
+    async with opened(tmp_path) as front:
+        await front.ring()
+        read(await front.post("/api/action", ended("completed", "completed")))
+        front.break_record()
+
+        assert read(await front.post("/api/action", ended("ended"))) == [verbs.Hangup()]

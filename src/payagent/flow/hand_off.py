@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from payagent.flow.call import Call
+from payagent.flow.facts import Facts
 from payagent.flow.states import Outcome, State
+
+NO_RECORD = "the record cannot be written"
+"""The reason of a hand-off that no step could order."""
 
 _NEXT: dict[Outcome, str] = {
     Outcome.PAID: "The payment went through. Do not charge again.",
@@ -29,9 +33,14 @@ def card(call: Call, left: State) -> dict[str, object]:
         "lastFour": facts.last_four or None,
         "attempts": facts.payment.no,
         "lastError": facts.last_error or None,
-        "payment": _payment(facts.outcome),
+        "payment": _payment(_outcome(facts)),
         "nextSafeAction": _next(call),
     }
+
+
+def _outcome(facts: Facts) -> Outcome:
+    """A charge that was asked for and not answered is unknown to whoever takes the call now."""
+    return Outcome.UNKNOWN if facts.completing and facts.outcome is Outcome.NONE else facts.outcome
 
 
 def _payment(outcome: Outcome) -> str:
@@ -45,8 +54,8 @@ def _payment(outcome: Outcome) -> str:
 
 
 def _next(call: Call) -> str:
-    if call.facts.outcome in _NEXT:
-        return _NEXT[call.facts.outcome]
+    if (outcome := _outcome(call.facts)) in _NEXT:
+        return _NEXT[outcome]
     if call.facts.account is None:
         return "Verify the caller's identity. Nothing was charged."
     return "Nothing was charged. The payment can be started anew."

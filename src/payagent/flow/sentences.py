@@ -87,6 +87,8 @@ SENTENCES: dict[str, Sentence] = {
     "one_moment": Sentence("one moment please"),
     "line_back": Sentence("the line was interrupted and is back"),
     "language_changed": Sentence("from here on in this language"),
+    "record_away": Sentence("nothing can be written down right now; say it again shortly", (), False),
+    "record_lost": Sentence("still nothing can be written down, so the call cannot go on here", (), False),
     "goodbye": Sentence("goodbye"),
     "goodbye_silence": Sentence("nobody answers; goodbye"),
 }

@@ -1,7 +1,8 @@
 """The ASGI app: its routes, and what they share.
 
 Answers (a contract): 403 bad or missing signature, 400 unreadable, 404 unknown call, 413 too large, 204 recorded or
-duplicate, 503 not recorded. Voice webhooks answer TwiML. Nothing is believed before its signature is checked.
+duplicate, 503 not recorded. Voice webhooks answer TwiML, even without a record: no caller hears Twilio's own error.
+Nothing is believed before its signature is checked.
 """
 
 from __future__ import annotations

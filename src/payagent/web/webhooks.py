@@ -8,9 +8,10 @@ from starlette.responses import Response
 
 from payagent.errors import JournalFailed
 from payagent.flow import effects as do
+from payagent.flow import events as ev
 from payagent.flow.call import Call
-from payagent.flow.hand_off import card
-from payagent.flow.states import State
+from payagent.flow.hand_off import NO_RECORD, card
+from payagent.flow.states import FINAL
 from payagent.flow.step import Step
 from payagent.phone import callbacks, twiml, webhooks
 from payagent.session import Session
@@ -44,8 +45,12 @@ async def action(request: Request) -> Response:
     """`POST /api/action`: what the call does next, now that the relay, a dial or a queue is over."""
     desk: FrontDesk = request.app.state.desk
     call_sid, event = webhooks.action(await signed_form(request))
-    session = await desk.switchboard.get(call_sid)
-    step = await session.post(event)
+    try:
+        session = await desk.switchboard.get(call_sid)
+        step = await session.post(event)
+    except JournalFailed:
+        _log.critical("what a call does next could not be put on record", call_sid=call_sid)
+        return _xml(_answer_unrecorded(desk, call_sid, event))
     return _xml(_answer(desk, session, step))
 
 
@@ -60,8 +65,7 @@ def _answer(desk: FrontDesk, session: Session, step: Step | None) -> str:
                 first = _spoken(desk, sentence, language)
                 return twiml.enqueue(desk.workflow_sid, desk.action_url, session.hand_off_card(), first)
             case do.RouteCall(route="dial", sentence=sentence) if desk.transfer_number:
-                first = _spoken(desk, sentence, language)
-                return twiml.dial(desk.transfer_number, desk.action_url, None, desk.dial_seconds, first)
+                return _dial(desk, _spoken(desk, sentence, language))
             case do.HangUp(sentence=sentence):
                 text = desk.sentences.render(sentence, {}, language) if sentence else None
                 return twiml.say_and_hang_up(text, desk.locales[language])
@@ -81,14 +85,37 @@ def _connect(desk: FrontDesk, call_sid: str, greeting: str | None) -> str:
     )
 
 
-def _pass_on(desk: FrontDesk, call_sid: str) -> str:
-    """To a person, without the help of a record: all that is known is that the phone rang."""
+def _answer_unrecorded(desk: FrontDesk, call_sid: str, event: webhooks.ActionReport) -> str:
+    """What can be said without a record: a caller who is still there is passed on; none hears Twilio's own error."""
+    session = desk.switchboard.at_hand(call_sid)
+    language = session.call.facts.language if session else next(iter(desk.locales))
+    over = session is not None and session.call.state in FINAL
+    match event:
+        case ev.CallerHungUp():
+            return twiml.empty()
+        case ev.HandOffUnanswered(route="queue") if desk.transfer_number:
+            return _dial(desk, _spoken(desk, "hand_off_other_route", language))
+        case ev.HandOffUnanswered():
+            return twiml.say_and_hang_up(desk.sentences.render("hand_off_failed", {}, language), desk.locales[language])
+        case ev.RelayFailed() | ev.RelayEnded() if not over:
+            return _pass_on(desk, call_sid, session)
+    return twiml.say_and_hang_up(None, desk.locales[language])
+
+
+def _pass_on(desk: FrontDesk, call_sid: str, session: Session | None = None) -> str:
+    """To a person, without the help of a record, and with the truth about the money as far as it is known here."""
+    call = session.call if session else Call(desk.switchboard.flow, call_sid)
+    sentence = "unknown_outcome" if session and session.charge_open else "model_person"
+    first = _spoken(desk, sentence, call.facts.language)
     if desk.workflow_sid:
-        nothing_yet = card(Call(desk.switchboard.flow, call_sid), State.VERIFYING_IDENTITY)
-        reason = {"reason": "the record cannot be written"}
-        return twiml.enqueue(desk.workflow_sid, desk.action_url, nothing_yet | reason)
-    assert desk.transfer_number is not None  # the settings require one of the two
-    return twiml.dial(desk.transfer_number, desk.action_url, None, desk.dial_seconds)
+        known = card(call, call.state) | {"reason": NO_RECORD}
+        return twiml.enqueue(desk.workflow_sid, desk.action_url, known, first)
+    return _dial(desk, first)
+
+
+def _dial(desk: FrontDesk, first: twiml.Spoken | None) -> str:
+    assert desk.transfer_number is not None  # the settings require a workflow or a number
+    return twiml.dial(desk.transfer_number, desk.action_url, None, desk.dial_seconds, first)
 
 
 def _xml(document: str) -> Response:
