@@ -25,7 +25,7 @@ from payagent.lab.model import ScriptedModel
 from payagent.lab.serving import serve
 from payagent.review.flow_file import as_data, as_text
 from payagent.review.promises import PROMISES
-from payagent.review.walk import Walked
+from payagent.review.walked import Walked
 from payagent.speech import Sentences
 from payagent.web.console import passwords
 
@@ -333,7 +333,7 @@ def test_verify_wants_one_call_or_all(arguments: list[str]) -> None:
 
 def test_diagrams_are_written_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fresh set passes the check; one that was touched is named and fails it. (The walk has its own tests.)"""
-    monkeypatch.setattr("payagent.review.pack.walk", lambda flow: Walked())
+    monkeypatch.setattr("payagent.review.pack.walk_all", lambda flows: [Walked() for _ in flows])
     status, output = run("diagram", "drawn")
     assert status == 0
     assert all(Path(line).is_file() for line in output.splitlines())
@@ -348,12 +348,12 @@ def test_diagrams_are_written_and_checked(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_flow_is_proved_on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 0 while every promise holds, 1 and the promise's name when one is broken."""
-    monkeypatch.setattr("payagent.review.walk.walk", lambda flow: Walked())
+    monkeypatch.setattr("payagent.review.walks.walk_all", lambda flows: [Walked() for _ in flows])
     status, output = run("verify", "--flow")
     assert (status, "Every promise holds" in output) == (0, True)
 
     broken = PROMISES[0].words
-    monkeypatch.setattr("payagent.review.walk.walk", lambda flow: Walked(broken={broken: []}))
+    monkeypatch.setattr("payagent.review.walks.walk_all", lambda flows: [Walked(broken={broken: []}) for _ in flows])
     status, output = run("verify", "--flow")
     assert (status, f"BROKEN        0 times  {broken}" in output) == (1, True)
 

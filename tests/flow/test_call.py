@@ -13,10 +13,10 @@ from payagent.flow import effects as do
 from payagent.flow import events as ev
 from payagent.flow.call import LATE_ANSWER, Call
 from payagent.flow.machine import Engine
-from payagent.flow.states import State
+from payagent.flow.states import Line, State
 from payagent.flow.step import Step
 from payagent.flow.table import Flow, build
-from payagent.testing import PracticeCall
+from payagent.testing import START, PracticeCall
 
 S = State
 
@@ -83,6 +83,20 @@ def test_a_replayed_call_goes_on_as_the_first_one_would() -> None:
     event = ev.PaymentSucceeded("PK-1", "ch_1")
 
     assert twin.decide(event, call.now) == call.call.decide(event, call.now)
+
+
+def test_a_step_decided_before_another_is_applied_for_itself() -> None:
+    """What the last one would have led to is not taken for it; a twin goes its own way."""
+    call = PracticeCall().call
+    spoken = call.decide(ev.CallerSpoke("hello"), START)
+    assert call.decide(ev.CallerHungUp(), START)
+    twin = call.twin()
+
+    assert spoken is not None
+    call.apply(spoken)
+
+    assert (call.facts.heard, call.facts.line) == (True, Line.UP)
+    assert (twin.facts.heard, twin.seq, twin.seq + 1) == (False, 2, call.seq)
 
 
 def test_a_replayed_call_does_not_know_what_was_not_recorded() -> None:

@@ -263,7 +263,7 @@ def test_what_is_offered_rests_on_what_is_known_before(name: str) -> None:
 
     for expected, views in ((True, holds), (False, fails)):
         for v in views:
-            before = replace(v, now=unknown, event=unknown, arguments=unknown, at=unknown)
+            before = v._replace(now=unknown, event=unknown, arguments=unknown, at=unknown)
 
             assert ALL[name].holds(before) is expected
 
@@ -273,7 +273,7 @@ def test_some_guards_are_not_for_the_offer() -> None:
     unknown: Any = Untouchable()
 
     for name in ("agrees", "amount_fits", "digits_keyed", "every_field_captured"):
-        before = replace(ANSWERS[name][0][-1], now=unknown, event=unknown, arguments=unknown, at=unknown)
+        before = ANSWERS[name][0][-1]._replace(now=unknown, event=unknown, arguments=unknown, at=unknown)
 
         assert not ALL[name].offer
         with pytest.raises(AssertionError, match="not known yet"):
@@ -368,7 +368,7 @@ def test_a_profile_does_not_ask_for_a_field_of_another() -> None:
 def test_guards_count_up_to_the_limits_set() -> None:
     """No number of the flow stands in a guard: all are settings."""
     v = now(identity_tries=1, look_up_failures=1, start_failures=1, field_tries=1, capture_refusals=1, model_failures=1)
-    before = replace(v, was=Facts(declines=0, reconnects=1, silences=1))
+    before = v._replace(was=Facts(declines=0, reconnects=1, silences=1))
     names = "identity_tries_left look_ups_left start_tries_left field_tries_left capture_tries_left "
     names += "model_failures_left declines_left reconnects_left silences_left"
     tight = replace(
@@ -383,7 +383,7 @@ def test_guards_count_up_to_the_limits_set() -> None:
     )
 
     assert all(ALL[name].holds(before) for name in names.split())
-    assert not any(ALL[name].holds(replace(before, limits=tight)) for name in names.split())
+    assert not any(ALL[name].holds(before._replace(limits=tight)) for name in names.split())
 
 
 def test_what_is_full_satisfies_the_charge() -> None:

@@ -36,7 +36,7 @@ LATE = "Too late: the caller has spoken or the call has moved on."
 class Call:
     """One call. `flow` is the table it is decided by."""
 
-    __slots__ = ("call_sid", "engine", "facts", "flow", "seq", "state", "timers")
+    __slots__ = ("_ahead", "call_sid", "engine", "facts", "flow", "seq", "state", "timers")
 
     def __init__(self, flow: Flow, call_sid: str, engine: Engine | None = None) -> None:
         self.flow = flow
@@ -46,6 +46,8 @@ class Call:
         self.facts = Facts(language=flow.languages[0])
         self.timers: tuple[Timer, ...] = ()
         self.seq = 0
+        self._ahead: tuple[Step, Facts] | None = None
+        """The step decided last with the facts it leads to, so that `apply` need not work them out again."""
 
     def decide(self, event: ev.Event, at: datetime) -> Step | None:
         """What `event` at `at` (UTC) leads to; None if it is not worth a record.
@@ -58,7 +60,7 @@ class Call:
         if isinstance(event, ev.ToolCalled):
             return self._decide_tool(event, at)
         view = self._view(event, None, at)
-        row, _ = self.engine.fire(self._trigger(event), view)
+        row, _ = self.engine.fire(self.trigger_of(event), view)
         if row is None and isinstance(event, ev.OutcomeResolved):
             return self._refuse(event, at, "This call's outcome is not unknown.", ())
         return self._step(event, at, view, row, "")
@@ -108,7 +110,7 @@ class Call:
     ) -> Step:
         fired = event.timer if isinstance(event, ev.TimeUp) else ""
         timers = arm(after, facts, self.timers, fired, self.seq + 1, at, self.flow.limits)
-        return Step(
+        step = Step(
             self.call_sid,
             self.seq + 1,
             at,
@@ -122,6 +124,8 @@ class Call:
             timers,
             self.flow.version,
         )
+        self._ahead = step, facts
+        return step
 
     def _fold(
         self, facts: Facts, event: ev.Event, at: datetime, after: State, refused: str, orders: tuple[do.Order, ...]
@@ -129,8 +133,9 @@ class Call:
         """`facts` (which have learned the event, unless it was refused) after the move and its orders."""
         if refused:
             facts = replace(facts, refusals=facts.refusals + 1) if orders else facts
-        facts = entered(facts, ev.trigger_of(event), self.state, after, at)
-        return ordered(facts, orders, self.call_sid, self.seq + 1)
+        if after is not self.state:
+            facts = entered(facts, ev.trigger_of(event), self.state, after, at)
+        return ordered(facts, orders, self.call_sid, self.seq + 1) if orders else facts
 
     def apply(self, step: Step) -> None:
         """Make a recorded step so.
@@ -140,11 +145,23 @@ class Call:
         """
         if step.call_sid != self.call_sid or step.seq != self.seq + 1 or step.before is not self.state:
             raise IllegalMove(f"step {step.seq} of {step.call_sid} does not follow step {self.seq} of {self.call_sid}")
+        ahead, facts = self._ahead or (None, self.facts)
+        self.facts = facts if ahead is step else self._facts_after(step)
+        self.state, self.seq, self.timers, self._ahead = step.after, step.seq, step.timers, None
+
+    def _facts_after(self, step: Step) -> Facts:
         facts = self.facts
         if not step.refused:
             facts = learn(facts, step.event, _arguments(step.event), self.flow.limits, step.at)
-        self.facts = self._fold(facts, step.event, step.at, step.after, step.refused, step.orders)
-        self.state, self.seq, self.timers = step.after, step.seq, step.timers
+        return self._fold(facts, step.event, step.at, step.after, step.refused, step.orders)
+
+    def twin(self) -> Call:
+        """A call of its own in the very same place."""
+        twin = object.__new__(Call)
+        twin.flow, twin.engine, twin.call_sid = self.flow, self.engine, self.call_sid
+        twin.state, twin.facts, twin.timers, twin.seq = self.state, self.facts, self.timers, self.seq
+        twin._ahead = self._ahead
+        return twin
 
     def replay(self, steps: Iterable[Step]) -> Call:
         """This call after those steps."""
@@ -179,7 +196,7 @@ class Call:
             self.flow.languages,
         )
 
-    def _trigger(self, event: ev.Event) -> str:
+    def trigger_of(self, event: ev.Event) -> str:
         """The word to look rows up by; a callback of another session than the current one has words of its own."""
         facts = self.facts
         if is_late(facts, event) and not isinstance(event, ev.PayOpened):

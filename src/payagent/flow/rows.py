@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import NamedTuple
 
 from payagent.flow.effects import Order
 from payagent.flow.events import Event
@@ -20,8 +21,7 @@ from payagent.flow.states import Pace, Party, Profile, State
 from payagent.flow.tools import TOOLS, Arguments
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """What guards and effects see: the facts before (`was`) and after (`now`) the event itself is taken in."""
 
     call_sid: str

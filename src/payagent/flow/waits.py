@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import cache
 
 from payagent.flow.facts import Facts, Pay
 from payagent.flow.limits import Limits
@@ -122,5 +123,6 @@ def _close_seconds(facts: Facts, limits: Limits) -> float:
     return limits.start_seconds if facts.pay in (Pay.HOLDING, Pay.OPENING) else limits.cancel_seconds
 
 
+@cache
 def _seconds(seconds: float) -> timedelta:
     return timedelta(seconds=seconds)

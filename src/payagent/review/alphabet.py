@@ -8,13 +8,15 @@ one and of none, answers to the order under way and to old ones. Of events that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 
 from payagent.flow import events as ev
 from payagent.flow.call import Call
 from payagent.flow.money import Account, Bill, Money
+from payagent.flow.states import Profile
 from payagent.flow.tools import TOOLS
 
 STRAY = "PK-stray"
@@ -57,26 +59,35 @@ Timed = tuple[ev.Event, datetime]
 
 def alphabet(call: Call) -> Iterator[Timed]:
     """The events, each with the time it happens (`LATER` is after any wait for quiet keys)."""
-    for events in (_line(call), _talk(call), _tools(call), _answers(call), _reports(call), _clock(call)):
+    facts = call.facts
+    reports = _reports(_session(call), facts.capturing, facts.last_four, call.flow.profile)
+    for events in (_LINE, _talk(facts.turn), _tools(call), _answers(call), reports, _clock(call)):
         for event in events:
             yield event, NOW
-    if call.facts.key_at:
+    if facts.key_at:
         for name in _open(call):
-            yield ev.ToolCalled(call.facts.turn, "c", name, "{}"), LATER
-        yield ev.ToolCalled(call.facts.turn, "c", "switch_language", '{"language":"es"}'), LATER
+            yield ev.ToolCalled(facts.turn, "c", name, "{}"), LATER
+        yield ev.ToolCalled(facts.turn, "c", "switch_language", '{"language":"es"}'), LATER
 
 
-def _line(call: Call) -> Iterator[ev.Event]:
-    yield from (ev.RelayConnected(RELAY), ev.RelayLost(RELAY), ev.RelayLost("VX-old"))
-    yield from (ev.RelayFailed(), ev.RelayEnded(), ev.CallerHungUp())
-    yield from (ev.HandOffAnswered("dial", "completed"), ev.HandOffUnanswered("dial", "busy"))
+_LINE: tuple[ev.Event, ...] = (
+    ev.RelayConnected(RELAY),
+    ev.RelayLost(RELAY),
+    ev.RelayLost("VX-old"),
+    ev.RelayFailed(),
+    ev.RelayEnded(),
+    ev.CallerHungUp(),
+    ev.HandOffAnswered("dial", "completed"),
+    ev.HandOffUnanswered("dial", "busy"),
+)
 
 
-def _talk(call: Call) -> Iterator[ev.Event]:
-    yield from (ev.CallerSpoke("yes"), ev.CallerSpoke("", card_cut=True), ev.CallerInterrupted(""))
-    yield from (ev.LanguageKeyPressed("es"), ev.LanguageKeyPressed("xx"), ev.AgentSpoke("x", "well"))
-    for turn in (call.facts.turn or "none", "stale"):
-        yield from (ev.TurnEnded(turn, "stop"), ev.ModelFailed(turn, "cut"))
+@cache
+def _talk(turn: str) -> tuple[ev.Event, ...]:
+    said = (ev.CallerSpoke("yes"), ev.CallerSpoke("", card_cut=True), ev.CallerInterrupted(""))
+    other = (ev.LanguageKeyPressed("es"), ev.LanguageKeyPressed("xx"), ev.AgentSpoke("x", "well"))
+    turns = (turn or "none", "stale")
+    return (*said, *other, *(one for t in turns for one in (ev.TurnEnded(t, "stop"), ev.ModelFailed(t, "cut"))))
 
 
 def _open(call: Call) -> tuple[str, ...]:
@@ -106,8 +117,17 @@ def _answers(call: Call) -> Iterator[ev.Event]:
     """Answers to the latest order of each kind, some to orders of long ago, and those that never say anything new."""
     for kind, key in call.facts.awaiting:
         yield from _answer(call, kind, key)
-    yield from (ev.BillHeld("old"), ev.PayNotOpened("old", 64021), ev.CompleteRefused("old", 64012))
-    yield from (ev.CancelAccepted("old"), ev.CompleteUnanswered("old"), ev.BillCredited("old"))
+    yield from _OLD
+
+
+_OLD: tuple[ev.Event, ...] = (
+    ev.BillHeld("old"),
+    ev.PayNotOpened("old", 64021),
+    ev.CompleteRefused("old", 64012),
+    ev.CancelAccepted("old"),
+    ev.CompleteUnanswered("old"),
+    ev.BillCredited("old"),
+)
 
 
 def _answer(call: Call, kind: str, key: str) -> Iterator[ev.Event]:
@@ -134,31 +154,34 @@ def _session(call: Call) -> str:
     return call.facts.payment.session or f"PK-{call.facts.payment.no}"
 
 
-def _reports(call: Call) -> Iterator[ev.Event]:
-    session = _session(call)
+@cache
+def _reports(session: str, capturing: str, last_four: str, profile: Profile) -> tuple[ev.Event, ...]:
+    return tuple(_all_reports(session, capturing, last_four, [field.name for field in profile.fields]))
+
+
+def _all_reports(session: str, capturing: str, last_four: str, names: Sequence[str]) -> Iterator[ev.Event]:
     yield ev.PaymentSessionStarted(session)
-    yield from _field_reports(call, session)
+    yield from _field_reports(session, capturing, last_four, names)
     yield from (ev.SessionRefused(session, "session-in-progress"), ev.PaymentSucceeded(session, "ch_1"))
     yield from (ev.PaymentFailed(session, result, code) for result, code in _RESULTS)
     for other in (STRAY, EARLIER):
         yield from (ev.PaymentSessionStarted(other), ev.PayOpened("old", other), ev.PaymentSucceeded(other, "ch_0"))
         yield ev.PaymentFailed(other, "internal-error")
-    yield ev.FieldCaptured(STRAY, call.facts.capturing or "card_number", (), "1111", "visa")
+    yield ev.FieldCaptured(STRAY, capturing or "card_number", (), "1111", "visa")
 
 
-def _field_reports(call: Call, session: str) -> Iterator[ev.Event]:
+def _field_reports(session: str, capturing: str, last_four: str, names: Sequence[str]) -> Iterator[ev.Event]:
     """About the field being keyed in, and about one other."""
-    names = [field.name for field in call.flow.profile.fields]
-    now = call.facts.capturing or names[0]
+    now = capturing or names[0]
     other = next(name for name in names if name != now)
-    same, another = (call.facts.last_four or "4242"), ("1111" if call.facts.last_four != "1111" else "4242")
-    for name in (now, other) if call.facts.capturing else (now,):
+    same, another = (last_four or "4242"), ("1111" if last_four != "1111" else "4242")
+    for name in (now, other) if capturing else (now,):
         yield from (ev.CaptureBegan(session, name), ev.KeyPressed(session, name))
         yield from (ev.EntryTimedOut(session, name, False), ev.EntryTimedOut(session, name, True))
         yield from (ev.FieldRejected(session, name, "invalid"), ev.CaptureOutOfSequence(session, name))
         yield ev.FieldCaptured(session, name, None, same, "visa")
     for missing in names:
-        if missing != now and call.facts.capturing:
+        if missing != now and capturing:
             yield ev.FieldCaptured(session, now, (missing,), same, "visa")
     if now == "card_number":
         yield ev.FieldCaptured(session, now, (), another, "visa")
@@ -166,6 +189,11 @@ def _field_reports(call: Call, session: str) -> Iterator[ev.Event]:
 
 def _clock(call: Call) -> Iterator[ev.Event]:
     yield from (ev.TimeUp(timer.name, timer.armed) for timer in call.timers)
-    yield ev.TimeUp("result_overdue", -1)
-    yield ev.OutcomeResolved("paid", "ref-1", "operator", "seen at the processor")
-    yield ev.OutcomeResolved("not_paid", "", "operator", "not at the processor")
+    yield from _ANY_TIME
+
+
+_ANY_TIME: tuple[ev.Event, ...] = (
+    ev.TimeUp("result_overdue", -1),
+    ev.OutcomeResolved("paid", "ref-1", "operator", "seen at the processor"),
+    ev.OutcomeResolved("not_paid", "", "operator", "not at the processor"),
+)

@@ -44,12 +44,18 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Proofs:
-    """One table's walk: `table` as `FlowData.table`; situations reached, events tried in them, what was checked."""
+    """One table's walk: `table` as `FlowData.table`; situations reached, events tried in them, what was checked.
+
+    `version` is the table's; `never_false`: `row: guard` for each guard that no situation can make say no, since the
+    way to its row implies it.
+    """
 
     table: str
     situations: int
     events: int
     proofs: tuple[Proof, ...]
+    version: str = ""
+    never_false: tuple[str, ...] = ()
 
 
 def marked_tests(directory: Path) -> dict[int, tuple[str, ...]]:

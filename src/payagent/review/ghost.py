@@ -62,9 +62,8 @@ class Ghost:
     unknown: bool = False
 
 
-def follow(ghost: Ghost, step: Step) -> Ghost:
-    """The ghost after a step."""
-    ghost = heard(ghost, step)
+def obeyed(ghost: Ghost, step: Step) -> Ghost:
+    """The ghost after the orders of a step whose event it has heard."""
     for n, order in enumerate(step.orders):
         ghost = _ordered(ghost, order, do.order_key(step.call_sid, step.seq, n))
     return ghost
@@ -72,6 +71,8 @@ def follow(ghost: Ghost, step: Step) -> Ghost:
 
 def heard(ghost: Ghost, step: Step) -> Ghost:
     """The ghost after the event of a step, before its orders."""
+    if type(step.event) not in _TELLING:
+        return ghost
     match step.event:
         case ev.IdentityMatched():
             return replace(ghost, identified=True)
@@ -96,6 +97,25 @@ def heard(ghost: Ghost, step: Step) -> Ghost:
         case ev.CallerHungUp():  # Twilio ends the session with the call
             return replace(ghost, session_open=False)
     return _reported(ghost, step.event)
+
+
+_TELLING = frozenset(
+    {
+        ev.IdentityMatched,
+        ev.CallerSpoke,
+        ev.ToolCalled,
+        ev.BillHeld,
+        ev.BillNotHeld,
+        ev.PayNotOpened,
+        ev.PayOpened,
+        ev.CaptureRefused,
+        ev.CompleteRefused,
+        ev.OutcomeResolved,
+        ev.CallerHungUp,
+        *_REPORTS,
+    }
+)
+"""The events that say anything of the money."""
 
 
 def _agreed(ghost: Ghost, event: ev.ToolCalled) -> Ghost:

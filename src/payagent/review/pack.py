@@ -1,8 +1,8 @@
 """The reviewer's pack: everything that is filed, made from the running tables in one go.
 
 Pictures and their texts come from `render`; beside them stand each table as data (what a release diff compares), the
-dictionary with the proofs' figures, and the dictionary as a page to print. Texts are compared byte for byte; the page,
-which has the pictures inside, by the dictionary's hash that it carries.
+proofs' figures, the dictionary with both, and the dictionary as a page to print. Texts are compared byte for byte; the
+page, which has the pictures inside, by the dictionary's hash that it carries.
 """
 
 from __future__ import annotations
@@ -13,31 +13,15 @@ from pathlib import Path
 
 from payagent.errors import NoGraphviz
 from payagent.flow.table import Flow
-from payagent.review import render
+from payagent.review import proofs, render
 from payagent.review.dictionary import markdown
-from payagent.review.evidence import Proof, Proofs
+from payagent.review.evidence import Proofs
 from payagent.review.flow_file import NAME, FlowData, as_data, as_text
 from payagent.review.page import html
-from payagent.review.promises import PROMISES
-from payagent.review.walk import Walked, walk
+from payagent.review.walks import walk_all
 
 Texts = Mapping[str, Mapping[str, str]]
 """The sentences: language → name → text."""
-
-
-def proofs_of(table: str, walked: Walked) -> Proofs:
-    """A walk's figures, promise by promise."""
-    proofs = tuple(
-        Proof(
-            promise.number,
-            promise.words,
-            walked.checks[promise.words],
-            frozenset(row for row in walked.checked_rows.get(promise.words, ()) if row),
-            promise.words in walked.broken,
-        )
-        for promise in PROMISES
-    )
-    return Proofs(table, walked.situations, walked.events, proofs)
 
 
 def write(directory: Path, flows: Sequence[Flow], texts: Texts, tests: Mapping[int, Sequence[str]]) -> list[Path]:
@@ -51,7 +35,8 @@ def write(directory: Path, flows: Sequence[Flow], texts: Texts, tests: Mapping[i
         written = render.write(directory, flows)
     except NoGraphviz as error:
         written, missing = [], error
-    for name, text in _texts(flows, texts, tests).items():
+    walks = proofs.on_file(directory, flows) or proofs.found(flows, walk_all(flows))
+    for name, text in _texts(flows, texts, tests, walks).items():
         written.append(_put(directory / name, text))
     if missing:
         raise missing
@@ -61,19 +46,24 @@ def write(directory: Path, flows: Sequence[Flow], texts: Texts, tests: Mapping[i
 
 
 def stale(directory: Path, flows: Sequence[Flow], texts: Texts, tests: Mapping[int, Sequence[str]]) -> list[str]:
-    """The names of the pack's files that are missing or do not show what runs."""
-    expected = _texts(flows, texts, tests)
+    """The names of the pack's files that are missing or do not show what runs.
+
+    Nothing is walked for it: proofs of other sources than run are stale, and with them what is written from them.
+    """
+    walks = proofs.on_file(directory, flows)
+    expected = _texts(flows, texts, tests, walks)
     old = [name for name, text in expected.items() if _read(directory / name) != text]
-    if _stamp(expected[f"{NAME}.md"]) not in _read(directory / f"{NAME}.html"):
+    if not walks or _stamp(expected[f"{NAME}.md"]) not in _read(directory / f"{NAME}.html"):
         old.append(f"{NAME}.html")
     return sorted([*render.stale(directory, flows), *old])
 
 
-def _texts(flows: Sequence[Flow], texts: Texts, tests: Mapping[int, Sequence[str]]) -> dict[str, str]:
+def _texts(
+    flows: Sequence[Flow], texts: Texts, tests: Mapping[int, Sequence[str]], walks: Sequence[Proofs]
+) -> dict[str, str]:
     tables: list[FlowData] = [as_data(flow, texts) for flow in flows]
-    walks = [proofs_of(table.table, walk(flow)) for table, flow in zip(tables, flows, strict=True)]
     files = {table.file_name: as_text(table) for table in tables}
-    return {**files, f"{NAME}.md": markdown(tables, walks, tests)}
+    return {**files, proofs.PROOFS: proofs.as_text(walks), f"{NAME}.md": markdown(tables, walks, tests)}
 
 
 def _stamp(document: str) -> str:

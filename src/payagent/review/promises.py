@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
 from payagent.flow import effects as do
 from payagent.flow import events as ev
@@ -11,23 +13,52 @@ from payagent.flow.call import Call
 from payagent.flow.states import FIELDS, FINAL, State
 from payagent.flow.step import Step
 from payagent.review.alphabet import EARLIER
-from payagent.review.ghost import Ghost, heard, spoken_amount
+from payagent.review.ghost import Ghost, spoken_amount
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One step seen from both sides: the call and its ghost before it, and after."""
+class Kind(NamedTuple):
+    """All of a step that decides which promises it may break; `row` "": none fired, `tool` "": no tool was called."""
+
+    event: type[ev.Event]
+    tool: str
+    row: str
+    before: State
+    after: State
+    orders: tuple[type[do.Order], ...]
+    says: tuple[str, ...]
+
+
+def kind_of(step: Step) -> Kind:
+    """The kind of a step."""
+    event = step.event
+    return Kind(
+        type(event),
+        event.name if isinstance(event, ev.ToolCalled) else "",
+        step.row,
+        step.before,
+        step.after,
+        tuple([type(order) for order in step.orders]),
+        tuple([order.sentence for order in step.orders if isinstance(order, do.Say)]),
+    )
+
+
+class Moment(NamedTuple):
+    """One step seen from both sides: the call and its ghost before it, and after.
+
+    `now` is the ghost once the event is heard, before its orders; `then` after them.
+    """
 
     call: Call
     ghost: Ghost
     step: Step
     after: Call
+    now: Ghost
     then: Ghost
 
     @property
-    def now(self) -> Ghost:
-        """The ghost once the event is heard, before its orders."""
-        return heard(self.ghost, self.step)
+    def changes_nothing(self) -> bool:
+        """Whether both sides are where they were."""
+        return self.after.facts is self.call.facts and self.then is self.ghost and self.after.state is self.call.state
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +67,24 @@ class Promise:
 
     number: int
     words: str
-    applies: Callable[[Step], bool]
+    applies: Callable[[Kind], bool]
     kept: Callable[[Moment], bool]
 
 
-def _orders(kind: type[do.Order]) -> Callable[[Step], bool]:
-    return lambda step: any(isinstance(order, kind) for order in step.orders)
+def _orders(kind: type[do.Order]) -> Callable[[Kind], bool]:
+    return lambda step: kind in step.orders
 
 
-def _says(*sentences: str) -> Callable[[Step], bool]:
-    return lambda step: any(isinstance(order, do.Say) and order.sentence in sentences for order in step.orders)
+def _says(*sentences: str) -> Callable[[Kind], bool]:
+    return lambda step: any(sentence in sentences for sentence in step.says)
 
 
-def _is_tool(step: Step) -> bool:
-    return isinstance(step.event, ev.ToolCalled)
+def _is_tool(step: Kind) -> bool:
+    return step.event is ev.ToolCalled
 
 
-def _starts(step: Step) -> bool:
-    return isinstance(step.event, ev.ToolCalled) and step.event.name == "start_payment" and bool(step.row)
+def _starts(step: Kind) -> bool:
+    return step.tool == "start_payment" and bool(step.row)
 
 
 # 1. The model
@@ -153,7 +184,7 @@ def _cancels_no_charge(m: Moment) -> bool:
     return not m.now.charging or m.ghost.session not in cancelled
 
 
-OF_STEPS: tuple[Promise, ...] = (
+_ALL: tuple[Promise, ...] = (
     Promise(1, "the model does only what the state opens, in the current turn", _is_tool, _only_what_is_open),
     Promise(
         1,
@@ -206,7 +237,7 @@ OF_STEPS: tuple[Promise, ...] = (
     Promise(
         7,
         "a session that nobody waits for is cancelled as soon as it is known",
-        lambda step: isinstance(step.event, ev.PayOpened | ev.PaymentSessionStarted),
+        lambda step: step.event in (ev.PayOpened, ev.PaymentSessionStarted),
         _stray_is_cancelled,
     ),
     Promise(
@@ -215,10 +246,6 @@ OF_STEPS: tuple[Promise, ...] = (
         lambda step: step.before in FINAL,
         lambda m: m.step.after is m.step.before,
     ),
-)
-"""Promises that any step may break."""
-
-OF_ORDERS: tuple[Promise, ...] = (
     Promise(
         2,
         "no charge without identity, balance, agreed amount within bounds, every field, and the bill held",
@@ -274,6 +301,11 @@ OF_ORDERS: tuple[Promise, ...] = (
         _cancels_no_charge,
     ),
 )
-"""Promises that only a step with orders may break."""
 
-PROMISES = tuple(sorted((*OF_STEPS, *OF_ORDERS), key=lambda promise: promise.number))
+PROMISES = tuple(sorted(_ALL, key=lambda promise: promise.number))
+
+
+@cache
+def about(kind: Kind) -> tuple[Promise, ...]:
+    """The promises that a step of this kind may break."""
+    return tuple(promise for promise in PROMISES if promise.applies(kind))

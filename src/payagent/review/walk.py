@@ -10,9 +10,9 @@ event about it (without one, it is a stray session): nothing else depends on it.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
-from collections.abc import Iterator
+from collections import deque
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 
 from payagent.flow import events as ev
@@ -20,15 +20,16 @@ from payagent.flow.call import Call
 from payagent.flow.facts import Payment
 from payagent.flow.facts import replace as replace_facts
 from payagent.flow.limits import Limits
+from payagent.flow.machine import Engine
 from payagent.flow.money import Money
-from payagent.flow.rows import Guard, View
 from payagent.flow.states import FINAL
 from payagent.flow.step import Step
 from payagent.flow.table import Flow
 from payagent.review.alphabet import EARLIER, INVENTED, NOW, RELAY, alphabet
-from payagent.review.ghost import Ghost, follow
-from payagent.review.promises import OF_STEPS, PROMISES, Moment
+from payagent.review.ghost import Ghost, heard, obeyed
+from payagent.review.promises import Moment, about, kind_of
 from payagent.review.situations import Situation, situation
+from payagent.review.walked import Walked, noting
 
 WALK_LIMITS = Limits(
     identity_tries=2,
@@ -75,31 +76,28 @@ _COUNTING = frozenset(
 _EARLIER = Payment(0, "B-0", Money(Decimal("5.00"), "USD"), EARLIER)
 _CREDITED = replace(_EARLIER, credited=True)
 
-Seen = dict[Situation, tuple[Situation | None, Step | None]]
-"""Each situation with the one it was first reached from, and by which step."""
+
+@dataclass(slots=True)
+class Place:
+    """A situation on the map: a call and its ghost there, and the step that first led there.
+
+    `moves`: what each event of the alphabet (by its number) led to, and the row that fired; one event has several moves
+    where counts are asked about.
+    """
+
+    call: Call
+    ghost: Ghost
+    before: Situation | None = None
+    step: Step | None = None
+    moves: list[tuple[int, Situation, str]] = field(default_factory=list)
+
+    def leads_to(self) -> set[Situation]:
+        """The situations one event from here."""
+        return {there for _, there, _ in self.moves}
 
 
-@dataclass
-class Walked:
-    """What a walk found: counts, and for each broken promise the shortest story that leads to it."""
-
-    situations: int = 0
-    events: int = 0
-    checks: Counter[str] = field(default_factory=Counter)
-    checked_rows: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    broken: dict[str, list[Step]] = field(default_factory=dict)
-    stuck: list[str] = field(default_factory=list)
-    rows: Counter[str] = field(default_factory=Counter)
-    guard_outcomes: Counter[tuple[str, str, bool]] = field(default_factory=Counter)
-
-    def never_fired(self, flow: Flow) -> list[str]:
-        """The rows of `flow` that no step fired."""
-        return [row.id for row in flow.rows if not self.rows[row.id]]
-
-    def never_false(self, flow: Flow) -> list[str]:
-        """`row: guard` for each guard that was asked and always said yes: redundant, or a second lock on the door."""
-        guards = [(row.id, guard.name) for row in flow.rows for guard in row.guards]
-        return [f"{row}: {name}" for row, name in guards if not self.guard_outcomes[row, name, False]]
+Map = dict[Situation, Place]
+"""Every situation found, in the order it was found."""
 
 
 def walk(flow: Flow, limit: int = 50_000, *, until_broken: bool = False) -> Walked:
@@ -110,100 +108,120 @@ def walk(flow: Flow, limit: int = 50_000, *, until_broken: bool = False) -> Walk
     Raises:
         RuntimeError: there are more than `limit` situations, so something in the facts is not bounded.
     """
-    found = Walked()
-    call, ghost = _start(replace(_noting(flow, found), limits=WALK_LIMITS))
-    here = situation(call, ghost)
-    seen: Seen = {here: (None, None)}
-    leads_to: dict[Situation, set[Situation]] = {}
-    todo = deque([(call, ghost, here)])
+    return explore(flow, limit, until_broken=until_broken)[0]
+
+
+def explore(flow: Flow, limit: int = 50_000, *, until_broken: bool = False) -> tuple[Walked, Map]:
+    """As `walk`, with the map it drew."""
+    flow, found = replace(flow, limits=WALK_LIMITS), Walked()
+    flow = noting(flow, found)
+    walker = Walker(flow, found, Engine(flow))
+    todo = deque([walker.start()])
     while todo and not (until_broken and found.broken):
-        if len(seen) > limit:
+        if len(walker.places) > limit:
             raise RuntimeError(f"more than {limit} situations: the facts are not bounded")
-        call, ghost, here = todo.popleft()
-        leads_to[here] = set()
-        for moment in _moments(call, ghost, found):
-            kept = _check(moment, found, seen, here)
-            there = situation(moment.after, moment.then)
-            leads_to[here].add(there)
-            if kept and there not in seen:  # behind a broken promise the ghost and the facts tell different stories
-                seen[there] = (here, moment.step)
-                todo.append((_with(moment.after, earlier=(), **_FRESH), moment.then, there))
-    found.situations = len(seen)
-    found.stuck = [] if todo else sorted({str(place[0]) for place in _cannot_end(leads_to)})
-    return found
+        here = todo.popleft()
+        todo += walker.visit(here)
+    found.situations = len(walker.places)
+    leads_to = {here: place.leads_to() for here, place in walker.places.items()}
+    found.stuck = [] if todo else sorted({str(here[0]) for here in cannot_end(leads_to)})
+    return found, walker.places
 
 
-def _start(flow: Flow) -> tuple[Call, Ghost]:
-    """A call whose first relay is up: from here on the relay's session is a mere label."""
-    call, ghost = Call(flow, "CA"), Ghost()
-    for event in (ev.CallStarted("1234"), ev.RelayConnected(RELAY)):
-        step = call.decide(event, NOW)
-        assert step is not None
-        call.apply(step)
-    return call, ghost
+class Walker:
+    """Goes from situation to situation of one table, and keeps the map."""
+
+    def __init__(self, flow: Flow, found: Walked, engine: Engine) -> None:
+        self.found, self.flow, self.engine = found, flow, engine
+        self.places: Map = {}
+        self._counting = {
+            key for key, rows in flow.by_trigger.items() if any(g.name in _COUNTING for r in rows for g in r.guards)
+        }
+
+    def start(self) -> Situation:
+        """A call whose first relay is up: from here on the relay's session is a mere label."""
+        call, ghost = Call(self.flow, "CA", self.engine), Ghost()
+        for event in (ev.CallStarted("1234"), ev.RelayConnected(RELAY)):
+            step = call.decide(event, NOW)
+            assert step is not None
+            call.apply(step)
+        here = situation(call, ghost)
+        self.places[here] = Place(call, ghost)
+        return here
+
+    def visit(self, here: Situation) -> list[Situation]:
+        """Try every event in one situation; the situations that are new by them, put on the map."""
+        new = []
+        for n, (event, at) in enumerate(alphabet(self.places[here].call)):
+            new += self.attempt(here, n, event, at)
+        return new
+
+    def attempt(self, here: Situation, n: int, event: ev.Event, at: datetime) -> list[Situation]:
+        """Try event `n` in one situation, whatever the counts are; the situations that are new by it."""
+        place, new = self.places[here], []
+        for variant in self._variants(place.call, event):
+            self.found.events += 1
+            moment = _moment(variant, place.ghost, event, at)
+            if moment is None:
+                continue
+            kept = self._check(moment, here)
+            there = here if moment.changes_nothing else situation(moment.after, moment.then)
+            place.moves.append((n, there, moment.step.row))
+            if kept and there not in self.places:  # behind a broken promise the two sides tell different stories
+                fresh = _with(moment.after, earlier=(), **_FRESH)
+                self.places[there] = Place(fresh, moment.then, here, moment.step)
+                new.append(there)
+        return new
+
+    def _variants(self, call: Call, event: ev.Event) -> tuple[Call, ...]:
+        """The call as it is; worn out where a count is asked about; with an earlier payment where one is."""
+        if getattr(event, "session", "") == EARLIER:
+            uncredited, credited = _with(call, earlier=(_EARLIER,)), _with(call, earlier=(_CREDITED,))
+            return (uncredited, credited) if isinstance(event, ev.PaymentSucceeded) else (uncredited,)
+        if isinstance(event, ev.ToolCalled):  # refused tools are counted by name of none
+            asked = event.name == INVENTED
+        else:
+            asked = (call.state, ev.trigger_of(event)) in self._counting
+        return (call, _with(call, **_WORN)) if asked else (call,)
+
+    def _check(self, moment: Moment, here: Situation) -> bool:
+        """Whether the step keeps every promise it is about; the first story of each broken one is kept."""
+        kind = kind_of(moment.step)
+        self.found.kinds[kind] += 1
+        broken = [promise for promise in about(kind) if not promise.kept(moment)]
+        for promise in broken:
+            self.found.broken.setdefault(promise.words, [*self._story(here), moment.step])
+        return not broken
+
+    def _story(self, here: Situation) -> list[Step]:
+        """The steps of the shortest way to a situation."""
+        steps: list[Step] = []
+        place = self.places[here]
+        while place.before is not None and place.step is not None:
+            steps.append(place.step)
+            place = self.places[place.before]
+        return steps[::-1]
 
 
-def _moments(call: Call, ghost: Ghost, found: Walked) -> Iterator[Moment]:
-    """All that can happen next, whatever the counts are."""
-    for event, at in alphabet(call):
-        for variant in _variants(call, event):
-            found.events += 1
-            step = variant.decide(event, at)
-            if step is not None:
-                after = _with(variant)
-                after.apply(step)
-                yield Moment(variant, ghost, step, after, follow(ghost, step))
-
-
-def _variants(call: Call, event: ev.Event) -> tuple[Call, ...]:
-    """The call as it is; worn out where a count is asked about; with an earlier payment where one is."""
-    if getattr(event, "session", "") == EARLIER:
-        uncredited, credited = _with(call, earlier=(_EARLIER,)), _with(call, earlier=(_CREDITED,))
-        return (uncredited, credited) if isinstance(event, ev.PaymentSucceeded) else (uncredited,)
-    if isinstance(event, ev.ToolCalled):  # refused tools are counted by name of none
-        asked = event.name == INVENTED
-    else:
-        rows = call.flow.by_trigger.get((call.state, ev.trigger_of(event)), ())
-        asked = any(guard.name in _COUNTING for row in rows for guard in row.guards)
-    return (call, _with(call, **_WORN)) if asked else (call,)
+def _moment(call: Call, ghost: Ghost, event: ev.Event, at: datetime) -> Moment | None:
+    """What the event leads to; None if it is not worth a record."""
+    step = call.decide(event, at)
+    if step is None:
+        return None
+    after = call.twin()
+    after.apply(step)
+    now = heard(ghost, step)
+    return Moment(call, ghost, step, after, now, obeyed(now, step))
 
 
 def _with(call: Call, **changes: object) -> Call:
     """A twin of the call, with these facts changed."""
-    twin = object.__new__(Call)
-    for name in Call.__slots__:
-        setattr(twin, name, getattr(call, name))
-    if changes:
-        twin.facts = replace_facts(call.facts, **changes)  # type: ignore[arg-type]
+    twin = call.twin()
+    twin.facts = replace_facts(call.facts, **changes)  # type: ignore[arg-type]
     return twin
 
 
-def _check(moment: Moment, found: Walked, seen: Seen, here: Situation) -> bool:
-    """Whether the step keeps every promise it is about; the first story of each broken one is kept."""
-    if moment.step.row:
-        found.rows[moment.step.row] += 1
-    whole = True
-    for promise in PROMISES if moment.step.orders else OF_STEPS:
-        if promise.applies(moment.step):
-            found.checks[promise.words] += 1
-            found.checked_rows[promise.words].add(moment.step.row)
-            if not promise.kept(moment):
-                found.broken.setdefault(promise.words, [*_story(seen, here), moment.step])
-                whole = False
-    return whole
-
-
-def _story(seen: Seen, here: Situation) -> list[Step]:
-    """The steps of the shortest way to a situation."""
-    steps: list[Step] = []
-    before, step = seen[here]
-    while before is not None and step is not None:
-        steps.append(step)
-        before, step = seen[before]
-    return steps[::-1]
-
-
-def _cannot_end(leads_to: dict[Situation, set[Situation]]) -> list[Situation]:
+def cannot_end(leads_to: dict[Situation, set[Situation]]) -> list[Situation]:
     """The situations from which no way leads to a final state."""
     comes_from: dict[Situation, list[Situation]] = {}
     for here, nexts in leads_to.items():
@@ -217,40 +235,3 @@ def _cannot_end(leads_to: dict[Situation, set[Situation]]) -> list[Situation]:
                 reached.add(before)
                 ends.append(before)
     return [place for place in leads_to if place not in reached]
-
-
-def _noting(flow: Flow, found: Walked) -> Flow:
-    """The same table, with every guard noting how it answered."""
-
-    def noting(row_id: str, guard: Guard) -> Guard:
-        def holds(view: View) -> bool:
-            answer = guard.holds(view)
-            found.guard_outcomes[row_id, guard.name, answer] += 1
-            return answer
-
-        holds.__name__ = guard.name
-        return replace(guard, holds=holds)
-
-    rows = tuple(replace(row, guards=tuple(noting(row.id, guard) for guard in row.guards)) for row in flow.rows)
-    return replace(flow, rows=rows)
-
-
-def told(flow: Flow, walked: Walked) -> list[str]:
-    """A walk in words: the figures, each promise with its count, broken ones as a story, what was never false."""
-    lines = [
-        f"{flow.pace} pace, profile {flow.profile}, table {flow.version}:"
-        f" {walked.situations} situations, {walked.events} events tried"
-    ]
-    for promise in PROMISES:
-        verdict = "BROKEN" if promise.words in walked.broken else "holds "
-        lines.append(f"  {promise.number}  {verdict} {walked.checks[promise.words]:>8} times  {promise.words}")
-        lines += [f"       {_line(step)}" for step in walked.broken.get(promise.words, ())]
-    lines += [f"  no way to an end from {state}" for state in walked.stuck]
-    lines += [f"  never fired: {row}" for row in walked.never_fired(flow)]
-    return [*lines, *(f"  never false: {guard}" for guard in walked.never_false(flow))]
-
-
-def _line(step: Step) -> str:
-    orders = ", ".join(type(order).__name__ for order in step.orders) or "no orders"
-    why = step.row or step.refused or "recorded"
-    return f"{ev.trigger_of(step.event)}: {step.before} -> {step.after} ({why}); {orders}"

@@ -1,0 +1,135 @@
+"""Walks a changed table by the map of the one it was made from: only what the change can touch is tried anew.
+
+Which rows are tried hangs on the state and the trigger alone. So where neither has a changed row, an event leads where
+the map says, and was checked when the map was drawn. What the map does not know is walked as `walk` does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+from payagent.flow.machine import Engine
+from payagent.flow.rows import Flow, Row, View
+from payagent.flow.states import State
+from payagent.review.alphabet import alphabet
+from payagent.review.situations import Situation
+from payagent.review.walk import WALK_LIMITS, Map, Place, Walker, cannot_end, explore
+from payagent.review.walked import Walked
+
+MOST = 20_000
+"""So many situations a changed table may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charted:
+    """A table with the map of it; of each place, where it leads and which rows fire there."""
+
+    flow: Flow
+    places: Map
+    leads_to: dict[Situation, set[Situation]]
+    fired: dict[Situation, set[str]]
+
+
+def chart(flow: Flow) -> Charted:
+    """Walk `flow` whole, and keep the map."""
+    places = explore(flow)[1]
+    leads_to = {here: place.leads_to() for here, place in places.items()}
+    return Charted(flow, places, leads_to, {here: {row for _, _, row in p.moves} for here, p in places.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is wrong with a changed table: promises broken, states without a way to an end, rows that never fire."""
+
+    broken: tuple[str, ...] = ()
+    stuck: tuple[str, ...] = ()
+    never_fired: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.broken or self.stuck or self.never_fired)
+
+
+def rewalk(charted: Charted, changed: Flow) -> Found:
+    """What a walk of `changed`, made from the charted table, finds; it ends at the first broken promise.
+
+    Raises:
+        RuntimeError: there are ever more situations.
+    """
+    walk = _Rewalk(charted, changed)
+    todo = deque([walk.start()])
+    while todo and not walk.found.broken:
+        todo += walk.revisit(todo.popleft())
+        if len(walk.places) > MOST:
+            raise RuntimeError(f"more than {MOST} situations: the facts are not bounded")
+    if walk.found.broken:
+        return Found(broken=tuple(walk.found.broken))
+    stuck = sorted({str(here[0]) for here in cannot_end(walk.leads_to)})
+    return Found((), tuple(stuck), tuple(row.id for row in changed.rows if row.id not in walk.fired))
+
+
+class _Rewalk(Walker):
+    """A walker that knows the map; `fired` are the rows that some event fired."""
+
+    def __init__(self, charted: Charted, changed: Flow) -> None:
+        before, after = charted.flow.by_trigger, changed.by_trigger
+        self._old = charted
+        self._changed = frozenset(key for key in before | after if before.get(key) != after.get(key))
+        self._states = frozenset(state for state, _ in self._changed)
+        # What is open in a state is read by the alphabet there, and by the checks of every step that leads there.
+        self._reshaped = frozenset(s for s in changed.states if charted.flow.tools[s] != changed.tools[s])
+        flow = replace(changed, limits=WALK_LIMITS)
+        known = next(iter(charted.places.values())).call.engine
+        super().__init__(flow, Walked(), _Patched(known, flow, self._changed))
+        self.leads_to: dict[Situation, set[Situation]] = {}
+        self.fired: set[str] = set()
+
+    def revisit(self, here: Situation) -> list[Situation]:
+        """All ways from one situation, the old ones from the map; the situations that are new by them."""
+        if here not in self._old.places or here[0] in self._reshaped:
+            new = self.visit(here)
+        elif here[0] in self._states or any(there[0] in self._reshaped for there in self._old.leads_to[here]):
+            new = self._mixed(here)
+        else:
+            self.leads_to[here] = self._old.leads_to[here]
+            self.fired |= self._old.fired[here]
+            return self._known(here, self._old.leads_to[here])
+        self.leads_to[here] = self.places[here].leads_to()
+        self.fired.update(row for _, _, row in self.places[here].moves)
+        return new
+
+    def _mixed(self, here: Situation) -> list[Situation]:
+        """The events that the change can touch are tried, the others lead where they led."""
+        place, old = self.places[here], self._old.places[here]
+        anew = {n for n, there, _ in old.moves if there[0] in self._reshaped}
+        new = []
+        for n, (event, at) in enumerate(alphabet(place.call)):
+            if n in anew or (here[0], place.call.trigger_of(event)) in self._changed:
+                anew.add(n)
+                new += self.attempt(here, n, event, at)
+        as_before = [move for move in old.moves if move[0] not in anew]
+        place.moves += as_before
+        return [*new, *self._known(here, {there for _, there, _ in as_before})]
+
+    def _known(self, here: Situation, theres: set[Situation]) -> list[Situation]:
+        """Take over from the map those that this walk has not come to yet."""
+        new = [there for there in theres if there not in self.places]
+        for there in new:
+            old = self._old.places[there]
+            call = old.call.twin()
+            call.flow, call.engine = self.flow, self.engine
+            self.places[there] = Place(call, old.ghost, here)
+        return new
+
+
+class _Patched(Engine):
+    """The engine of a changed table: only the changed rows are built anew, which is most of the work."""
+
+    def __init__(self, known: Engine, flow: Flow, changed: frozenset[tuple[State, str]]) -> None:
+        super().__init__(replace(flow, rows=tuple(row for row in flow.rows if (row.source, row.trigger) in changed)))
+        self._known, self._changed = known, changed
+
+    def fire(self, trigger: str, view: View) -> tuple[Row | None, str]:
+        """As the engine of the whole table."""
+        anew = (view.state, trigger) in self._changed
+        return super().fire(trigger, view) if anew else self._known.fire(trigger, view)
