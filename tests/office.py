@@ -130,9 +130,11 @@ def text_of(answer: httpx.Response) -> str:
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", words)).split())
 
 
-def unknown(call_sid: str = UNKNOWN) -> PracticeCall:
-    """A call whose charge got no answer: its caller was told so and waits for a person."""
-    call = PracticeCall(call_sid=call_sid).verify().agree().start("120.00").open()
+def unknown(call_sid: str = UNKNOWN, after: float = 0) -> PracticeCall:
+    """A call whose charge got no answer: its caller, who began `after` seconds, was told so and waits for a person."""
+    call = PracticeCall(call_sid=call_sid)
+    call.now += timedelta(seconds=after)
+    call.verify().agree().start("120.00").open()
     call.key_in_card()
     call.go_ahead()
     call.time_up("result_overdue")

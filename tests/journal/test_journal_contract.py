@@ -246,6 +246,19 @@ async def test_ended_calls_are_not_live(journal: Journal, make_step: MakeStep) -
     assert await journal.verify_all() == []
 
 
+async def test_pages_of_a_search_lose_none_that_began_at_once(journal: Journal, make_step: MakeStep) -> None:
+    """The next page is what stands behind the last line, whichever of the calls of that moment it was."""
+    names = [f"CA{n}" for n in range(1, 6)]
+    for name in names:
+        await journal.append(make_step(name))
+    seen, search = list[str](), Search(limit=2)
+    while page := await journal.search(search):
+        seen += [call.call_sid for call in page]
+        search = Search(limit=2, before=page[-1].started_at, before_call=page[-1].call_sid)
+
+    assert seen == names[::-1]
+
+
 async def test_live_calls_are_counted_by_state(journal: Journal, make_step: MakeStep) -> None:
     """Those that have ended are not."""
     assert await journal.states() == {}

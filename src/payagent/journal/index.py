@@ -130,11 +130,13 @@ def where(search: Search) -> tuple[str, list[Value]]:
         ("state = ?", search.state and str(search.state)),
         ("started_at >= ?", search.since),
         ("started_at < ?", search.until),
-        ("started_at < ?", search.before),
     ]
     given = [(condition, value) for condition, value in asked if value is not None]
     plain = ["NOT ended"] * search.live + ["(outcome = 'unknown' OR state = 'handing_off')"] * search.needs_person
-    return " AND ".join(["true", *plain, *(condition for condition, _ in given)]), [value for _, value in given]
+    behind = ["(started_at, call_sid) < (?, ?)"] if search.before else []
+    conditions = ["true", *plain, *(condition for condition, _ in given), *behind]
+    place: list[Value] = [search.before, search.before_call] if search.before else []
+    return " AND ".join(conditions), [*(value for _, value in given), *place]
 
 
 def day_totals(

@@ -71,8 +71,9 @@ class CallSummary:
 class Search:
     """Which calls are looked for: those that fit all that is given.
 
-    `since` (from then on) and `until` (before then) are about the call's start, and so is `before`: the next page is
-    what is older than the last line of this one. `needs_person`: its outcome is unknown, or it is being handed off.
+    `since` (from then on) and `until` (before then) are about the call's start. The next page is what stands behind
+    the last line of this one: `before` is that call's start, `before_call` its SID (several may have begun at once).
+    `needs_person`: its outcome is unknown, or it is being handed off.
     """
 
     call_sid: str = ""
@@ -85,6 +86,7 @@ class Search:
     needs_person: bool = False
     limit: int = 50
     before: datetime | None = None
+    before_call: str = ""
 
 
 @dataclass(frozen=True, slots=True)

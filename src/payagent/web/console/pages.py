@@ -11,10 +11,12 @@ from starlette.responses import HTMLResponse
 
 from payagent.flow.money import Money
 from payagent.flow.states import MEANING, Outcome, State
+from payagent.journal.protocol import CallSummary
 from payagent.review.stays import duration
 from payagent.web.console.visits import Visit
 
 OUTCOME_LOOK = {Outcome.PAID: "good", Outcome.DECLINED: "warn", Outcome.UNKNOWN: "bad"}
+NEED_LOOKS = {"unknown": ("bad", "outcome unknown"), "overdue": ("warn", "overdue"), "hand-off": ("lit", "hand-off")}
 LANGUAGES = {"en": "English", "es": "Spanish"}
 
 
@@ -34,7 +36,9 @@ class Pages:
         self._templates.filters.update(
             spaced=spaced, money=money, clock=clock, moment=moment, spent=duration, stopwatch=stopwatch
         )
-        self._templates.globals.update(meaning=MEANING, outcome_look=OUTCOME_LOOK, languages=LANGUAGES)
+        self._templates.globals.update(
+            meaning=MEANING, outcome_look=OUTCOME_LOOK, need_looks=NEED_LOOKS, languages=LANGUAGES, share=share
+        )
 
     def page(self, template: str, visit: Visit | None, *, status: int = 200, **values: object) -> HTMLResponse:
         """A page, or the part of one that a page fetches."""
@@ -60,6 +64,13 @@ def clock(at: datetime) -> str:
 def moment(at: datetime) -> str:
     """`2026-01-31 14:03:27`."""
     return f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def share(call: CallSummary, now: datetime) -> str:
+    """How much of its wait is over, from 0 to 1."""
+    if call.next_due is None or call.next_due <= call.entered_at:
+        return "1"
+    return f"{min(1.0, max(0.0, (now - call.entered_at) / (call.next_due - call.entered_at))):.2f}"
 
 
 def stopwatch(spent: timedelta) -> str:

@@ -17,6 +17,7 @@ from payagent.web.console.door import Door
 from payagent.web.console.entrance import Entrance
 from payagent.web.console.guard import HOME, LOG_IN, Asked, Guard, Refused
 from payagent.web.console.guesses import Guesses
+from payagent.web.console.many_calls import ManyCalls
 from payagent.web.console.one_call import OneCall
 from payagent.web.console.pages import Pages
 from payagent.web.console.visits import Visits
@@ -56,11 +57,16 @@ def routes(settings: ConsoleSettings, flow: Flow, now: Callable[[], datetime]) -
     guard = Guard(visits, pages, now, secure=settings.secure)
     guesses = Guesses(settings.guesses_per_name, settings.guesses_per_address, now)
     entrance = Entrance(Door(settings.passwords, guesses), visits, pages)
-    one = OneCall(pages, flow)
+    one, many = OneCall(pages, flow), ManyCalls(pages)
     return [
         Route(LOG_IN, guard.anybody(entrance.show), methods=["GET"]),
         Route(LOG_IN, guard.anybody(entrance.enter), methods=["POST"]),
         Route(f"{HOME}/log-out", guard.named(entrance.leave), methods=["POST"]),
+        Route(HOME, guard.named(many.board), methods=["GET"]),
+        Route(f"{HOME}/calls", guard.named(many.search), methods=["GET"]),
+        Route(f"{HOME}/calls.csv", guard.named(many.calls_csv), methods=["GET"]),
+        Route(f"{HOME}/totals", guard.named(many.totals), methods=["GET"]),
+        Route(f"{HOME}/totals.csv", guard.named(many.totals_csv), methods=["GET"]),
         Route(f"{HOME}/calls/{{call_sid}}", guard.named(one.show), methods=["GET"]),
         Route(f"{HOME}/calls/{{call_sid}}/outcome", guard.named(one.resolve), methods=["POST"]),
         *(Route(f"{HOME}/static/{name}", guard.file(_file(name)), methods=["GET"]) for name in FILES),

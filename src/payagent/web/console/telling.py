@@ -130,6 +130,6 @@ def _in_words(name: str, value: object) -> str:
         case "state" | "payment":
             return str(value).replace("_", " ")
         case "reason":
-            return masked(str(value))
+            return masked(str(value).replace("_", " "))
         case _:
             return str(value)

@@ -4,6 +4,7 @@
                      Within it [data-known] holds the version shown, and the server's time then ([data-now]).
    [data-since]      the time since then, as 0:07.        [data-until]  the time left, or “overdue”.
    progress[data-from][data-due]   how much of a wait is over.
+   [data-show=ID]    is scrolled so that the state of that id is in the middle.
    form[data-once]   is sent once, however often it is clicked. */
 
 "use strict";
@@ -12,6 +13,11 @@ const EVERY = 2000;
 let ahead = 0; // this machine's clock against the server's, in ms
 
 const now = () => Date.now() - ahead;
+
+function hear() {
+  const said = document.querySelector("[data-now]");
+  if (said) ahead = Date.now() - Date.parse(said.dataset.now);
+}
 
 function stopwatch(ms) {
   const all = Math.max(0, Math.floor(ms / 1000));
@@ -125,12 +131,6 @@ function live(part) {
     tick();
   }
 
-  function hear() {
-    const said = part.querySelector("[data-now]");
-    if (said) ahead = Date.now() - Date.parse(said.dataset.now);
-  }
-
-  hear();
   setInterval(update, EVERY);
   document.addEventListener("visibilitychange", update);
 }
@@ -143,6 +143,16 @@ for (const form of document.querySelectorAll("form[data-once]")) {
   });
 }
 
+for (const drawing of document.querySelectorAll("[data-show]")) {
+  const place = document.getElementById(drawing.dataset.show)?.getBoundingClientRect();
+  const frame = drawing.getBoundingClientRect();
+  if (place) {
+    drawing.scrollTop += (place.top + place.bottom) / 2 - (frame.top + frame.bottom) / 2;
+    drawing.scrollLeft += (place.left + place.right) / 2 - (frame.left + frame.right) / 2;
+  }
+}
+
+hear();
 document.querySelectorAll("[data-live]").forEach(live);
 tick();
 setInterval(tick, 1000);
