@@ -55,7 +55,9 @@ class Performer:
         worker: str,
         now: Callable[[], datetime],
         metrics: Metrics | None = None,
+        claim: timedelta = CLAIM,
     ) -> None:
+        self._claim = claim
         self._journal = journal
         self._accounts = accounts
         self._payments = payments
@@ -72,7 +74,7 @@ class Performer:
         """
         try:
             now = self._now()
-            claim = await self._journal.claim(key, self._worker, now + CLAIM, now)
+            claim = await self._journal.claim(key, self._worker, now + self._claim, now)
             if claim is Claim.REFUSED:
                 return None
             if claim is Claim.AGAIN and isinstance(order, do.CompletePay):

@@ -19,6 +19,7 @@ from pathlib import Path
 from payagent import wiring
 from payagent.flow.call import Call
 from payagent.flow.step import Step
+from payagent.lab.account import LabAccount
 from payagent.lab.caller import PATIENCE_SECONDS, Result, play, scripted_model, stand_in
 from payagent.lab.model import ScriptedModel
 from payagent.lab.observer import Observer, Unwatched
@@ -105,7 +106,8 @@ async def stage(
         model_origin = await stack.enter_async_context(serve(model))
         rest_origin = await stack.enter_async_context(serve(twilio))
         listener = bind()
-        settings = _settings(scenario, twilio, database, scale, listener.origin, rest_origin)
+        settings = line_settings(twilio.account, f"sqlite:///{database}", scale, rest_origin)
+        settings |= {"PUBLIC_URL": listener.origin, "PACE": scenario.pace, "PROFILE": scenario.profile}
         settings |= _model_settings(model_origin, real_model)
         shown_to = [StepWatcher(observer)] if watchers is None else watchers
         app = wiring.application(Settings.only(settings), shown_to, clock)
@@ -139,10 +141,8 @@ def fresh_database(directory: Path, name: str) -> Path:
     return path
 
 
-def _settings(
-    scenario: Scenario, twilio: StandInTwilio, database: Path, scale: float, origin: str, rest_origin: str
-) -> dict[str, object]:
-    account = twilio.account
+def line_settings(account: LabAccount, database_url: str, scale: float, rest_origin: str) -> dict[str, object]:
+    """The settings of a line in the lab, but for where it is and where its model is."""
     return {
         "TWILIO_ACCOUNT_SID": account.account_sid,
         "TWILIO_AUTH_TOKEN": account.auth_token,
@@ -152,12 +152,9 @@ def _settings(
         "TWILIO_WORKFLOW_SID": "WW" + "0c" * 16,
         "TRANSFER_PHONE_NUMBER": "+15550177",
         "TWILIO_API_BASE_URL": rest_origin,
-        "PUBLIC_URL": origin,
-        "DATABASE_URL": f"sqlite:///{database}",
+        "DATABASE_URL": database_url,
         "JOURNAL_KEY": wiring.LAB_KEY,
         "DEMO_ACCOUNTS": "yes",
-        "PACE": scenario.pace,
-        "PROFILE": scenario.profile,
         "TIME_SCALE": scale,
     }
 

@@ -132,6 +132,9 @@ class Settings(FlowSettings):
     model_turn_seconds: Seconds = _setting(30.0, "longest wait for a whole answer")
     rest_retries: int = _setting(2, "times a Payments request is repeated where that is safe", ge=0)
     rest_patience_seconds: Seconds = _setting(8.0, "longest time for a Payments request with its repeats")
+    order_claim_seconds: Seconds = _setting(
+        30.0, "how long an order is one worker's alone; longer than a Payments request with its repeats"
+    )
 
     pace: Pace = _setting(Pace.MODEL, "who asks for the next card field: model, or automatic (the callback)")
     profile: Profile = _setting(Profile.CARD, "which fields are captured: card, or card_postal_code")

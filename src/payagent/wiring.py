@@ -129,7 +129,8 @@ def application(
         model, metrics = model_of(settings), Metrics()
         async with open_http(settings.twilio_api_base_url) as http:
             worker = f"{os.getpid()}-{secrets.token_hex(4)}"
-            performer = Performer(journal, accounts, payments_of(settings, http), worker, now, metrics)
+            claim = timedelta(seconds=settings.order_claim_seconds)
+            performer = Performer(journal, accounts, payments_of(settings, http), worker, now, metrics, claim)
             patience = settings.outage_seconds * settings.time_scale
             seen = list(watchers)
             desk = Desk(journal, performer, model, sentences, _locales(settings), now, seen, metrics, patience)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -144,3 +145,36 @@ async def test_no_key_and_no_json_are_refused(model: ScriptedModel) -> None:
         assert (await plain.post("/v1/chat/completions", content="{", headers=headers)).status_code == 400
 
     assert len(model.violations) == 2
+
+
+async def mischievous(trouble: str) -> tuple[httpx.Response, ScriptedModel]:
+    """What comes of a request that meets this mischief."""
+    model = ScriptedModel(mischief=lambda: trouble, scale=0.001)
+    body = {"model": "m", "messages": SAID, "tools": [TOOL], "stream": True}
+    async with serve(model) as origin, httpx.AsyncClient() as http:
+        answer = await http.post(f"{origin}/v1/chat/completions", json=body, headers={"Authorization": "Bearer k"})
+    return answer, model
+
+
+@pytest.mark.parametrize(
+    ("trouble", "there", "not_there"),
+    [
+        ("slow", "verify_user", "stop"),
+        ("never", "verify_user", "stop"),
+        ("cut", "verify_user", '"finish_reason": "tool_calls"'),
+        ("garbage", "{not quite JSON", "verify_user"),
+        ("lie", "Your confirmation code", "verify_user"),
+        ("invent", "charge_the_card_now", "verify_user"),
+        ("empty", '"finish_reason": "stop"', "content"),
+        ("503", "a failure of the lab", "verify_user"),
+    ],
+)
+async def test_a_model_may_be_up_to_mischief(trouble: str, there: str, not_there: str) -> None:
+    """Of each kind there is; it is counted."""
+    answer, model = await mischievous(trouble)
+    said = " ".join(re.findall(r'"content": "(.*?)"', answer.text)).replace("  ", " ") + answer.text
+
+    assert there in said
+    assert not_there not in answer.text
+    assert answer.status_code == (503 if trouble == "503" else 200)
+    assert model.injected == {f"model {trouble}": 1}

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -26,6 +27,11 @@ from payagent.lab.cards import contains_card
 
 WORDS_A_CHUNK = 3
 CHARACTERS_A_PIECE = 7
+SLOW_SECONDS, NEVER_SECONDS = 6.0, 60.0
+LIE = "Good news, your payment went through and you are all paid. Your confirmation code is A 1 2 3."
+MISCHIEF = ("slow", "never", "cut", "503", "429", "garbage", "lie", "invent", "empty")
+"""What a model may do instead of answering well: `mischief` names one of them for each request, or ""."""
+
 CREATED = 1_800_000_000  # a fixed time stamp: the same call gives the same bytes
 
 
@@ -43,18 +49,32 @@ class ScriptedModel:
     Args:
         brain: decides the answers.
         chunk_seconds: time between two chunks of a stream.
+        mischief: asked at each request what goes wrong with it, one of `MISCHIEF` or "".
+        scale: multiplies the waits of mischief.
 
     Attributes:
         fail_next: HTTP statuses the next requests are answered with, one a request.
+        injected: how often each mischief was done.
     """
 
-    def __init__(self, brain: Brain | None = None, *, name: str = "lab-model", chunk_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        brain: Brain | None = None,
+        *,
+        name: str = "lab-model",
+        chunk_seconds: float = 0.0,
+        mischief: Callable[[], str] = str,
+        scale: float = 1.0,
+    ) -> None:
         self.brain = brain or Brain()
         self.name = name
         self.chunk_seconds = chunk_seconds
         self.requests: list[ModelRequest] = []
         self.violations: list[str] = []
         self.fail_next: list[int] = []
+        self.mischief = mischief
+        self.injected: Counter[str] = Counter()
+        self._scale = scale
         self._ids = count(1)
         self._app = Starlette(
             routes=[
@@ -90,9 +110,15 @@ class ScriptedModel:
             return self._refuse(400, "We could not parse the JSON body of your request.")
         except completions.InvalidRequest as error:
             return self._refuse(400, str(error), error.param)
-        return self._answer(body)
+        trouble = self.mischief()
+        if trouble:
+            self.injected[f"model {trouble}"] += 1
+            await asyncio.sleep({"slow": SLOW_SECONDS, "never": NEVER_SECONDS}.get(trouble, 0) * self._scale)
+        if trouble.isdigit():
+            return _error(int(trouble), "a failure of the lab", "server_error")
+        return self._answer(body, trouble)
 
-    def _answer(self, body: dict[str, Any]) -> Response:
+    def _answer(self, body: dict[str, Any], trouble: str) -> Response:
         if any(contains_card(str(message.get("content"))) for message in body["messages"]):
             self.violations.append("card data in a request to the model")
         functions = [tool["function"] for tool in body.get("tools", ())]
@@ -100,20 +126,22 @@ class ScriptedModel:
         if lax:
             self.violations.append(f"tools without strict schemas: {', '.join(lax)}")
         offered = tuple(function["name"] for function in functions)
-        reply = self.brain.decide(body["messages"], offered)
+        reply = _MISCHIEVOUS.get(trouble) or self.brain.decide(body["messages"], offered)
         self.requests.append(ModelRequest(offered, reply))
         head = {"id": f"chatcmpl-lab{next(self._ids):04d}", "created": CREATED, "model": body["model"]}
         if not body.get("stream"):
             return JSONResponse(head | _whole(head["id"], reply))
         usage = bool((body.get("stream_options") or {}).get("include_usage"))
-        return StreamingResponse(self._stream(head, reply, usage), media_type="text/event-stream")
+        return StreamingResponse(self._stream(head, reply, usage, trouble), media_type="text/event-stream")
 
-    async def _stream(self, head: dict[str, Any], reply: Reply, usage: bool) -> AsyncIterator[str]:
+    async def _stream(self, head: dict[str, Any], reply: Reply, usage: bool, trouble: str) -> AsyncIterator[str]:
         head = head | {"object": "chat.completion.chunk", "system_fingerprint": "fp_lab"}
         blank = {"usage": None} if usage else {}
         for delta, finish in _deltas(head["id"], reply):
             choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-            yield _event(head | {"choices": [choice]} | blank)
+            if trouble == "cut" and finish:
+                return
+            yield "data: {not quite JSON\n\n" if trouble == "garbage" else _event(head | {"choices": [choice]} | blank)
             await asyncio.sleep(self.chunk_seconds)
         if usage:
             yield _event(head | {"choices": [], "usage": _usage(reply)})
@@ -122,6 +150,13 @@ class ScriptedModel:
     def _refuse(self, status: int, message: str, param: str | None = None) -> Response:
         self.violations.append(f"the model refused a request with {status}: {message}")
         return _error(status, message, "invalid_request_error", param)
+
+
+_MISCHIEVOUS = {
+    "lie": Reply(words=LIE),
+    "invent": Reply(tool="charge_the_card_now", arguments={"amount": "1.00"}),
+    "empty": Reply(),
+}
 
 
 def _error(status: int, message: str, kind: str, param: str | None = None) -> JSONResponse:

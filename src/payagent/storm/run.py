@@ -1,0 +1,275 @@
+"""Runs a storm: a server process, a stand-in Twilio full of callers, and the reckoning afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from payagent import rehearsal
+from payagent.accounts.sql import Entry, SqlAccounts
+from payagent.lab import storm as weather
+from payagent.lab.brain import Brain
+from payagent.lab.line import LabCall, Routes
+from payagent.lab.model import ScriptedModel
+from payagent.lab.people import Caller
+from payagent.lab.serving import bind, serve
+from payagent.lab.silence import Gap, Silence
+from payagent.lab.twilio import StandInTwilio
+from payagent.storm.books import Difference
+from payagent.storm.crowd import crowd, holder
+from payagent.storm.reckoning import reckon, settled
+from payagent.storm.server import LOG, Server
+
+LONGEST_SILENCE = 30.0
+"""Seconds (unscaled) after which a caller on the line must have heard something, whatever happened: the flow's longest
+wait that speaks, the one for the keypad."""
+
+MACHINE_SECONDS = 2.0
+"""Real seconds of a silence that are laid to a busy machine and not to the program."""
+
+SHARED = 0.2
+"""So many of the callers ring on the account of the caller before, at the same time."""
+
+SECONDS_A_KILL = (0.8, 3.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What storm is wanted; `spread` is the seconds (real) over which the phones begin to ring."""
+
+    calls: int = 50
+    seed: int = 1
+    families: tuple[str, ...] = weather.FAMILIES
+    kills: int = 0
+    scale: float = 0.1
+    pace: str = "model"
+    spread: float = 2.0
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a storm has come; changed in place."""
+
+    calls: int
+    begun: int = 0
+    over: int = 0
+    kills: int = 0
+    doing: str = "starting the server"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of a storm. `silence` is the longest one, in unscaled seconds, and the call it was in."""
+
+    plan: Plan
+    database: str
+    seconds: float
+    ends: Counter[str]
+    injected: Counter[str]
+    outcomes: Counter[str]
+    charged: int
+    silence: float
+    silence_after: str
+    silence_call: str
+    differences: tuple[Difference, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the books agree and no promise was broken."""
+        return not self.differences
+
+
+@dataclass(slots=True)
+class _Scene:
+    """What is up while a storm blows."""
+
+    plan: Plan
+    server: Server
+    twilio: StandInTwilio
+    model: ScriptedModel
+    database: Path
+    entries: Sequence[Entry]
+    progress: Progress
+    callers: list[Caller] = field(default_factory=list)
+    silences: dict[str, Silence] = field(default_factory=dict)
+
+
+async def storm(plan: Plan, directory: Path, progress: Progress | None = None) -> Report:
+    """Have the storm in `directory` (the database and the server's log stay there) and reckon up.
+
+    Raises:
+        ServerFailed: the server did not start.
+    """
+    began = time.monotonic()
+    async with _scene(plan, directory, progress or Progress(plan.calls)) as scene:
+        await _blow(scene)
+        scene.progress.doing = "waiting for what is still open"
+        leftover = await settled(scene.database, _longest_wait(plan))
+        scene.progress.doing = "holding the books against each other"
+    found = await reckon(scene.twilio, scene.database, scene.server.log, scene.entries)
+    longest, call_sid = _longest_silence(scene)
+    differences = [*leftover, *found.differences, *_broken_promises(scene, longest, call_sid)]
+    return Report(
+        plan=plan,
+        database=f"sqlite:///{scene.database}",
+        seconds=time.monotonic() - began,
+        ends=Counter(call.end for call in scene.twilio.calls),
+        injected=scene.twilio.injected + scene.model.injected + _whims(scene),
+        outcomes=found.outcomes,
+        charged=len(scene.twilio.charges),
+        silence=longest.seconds / plan.scale,
+        silence_after=longest.after,
+        silence_call=call_sid,
+        differences=tuple(differences),
+    )
+
+
+@asynccontextmanager
+async def _scene(plan: Plan, directory: Path, progress: Progress) -> AsyncIterator[_Scene]:
+    database = _fresh(directory)
+    entries = tuple(crowd(plan.calls))
+    await _fill(database, entries)
+    dice = random.Random(f"model {plan.seed}")
+    twilio = StandInTwilio(scale=plan.scale, seed=plan.seed, outages=plan.kills > 0, routes=Routes())
+    model = ScriptedModel(Brain(), mischief=weather.mischief(dice, plan.families), scale=plan.scale)
+    async with AsyncExitStack() as stack:
+        model_origin = await stack.enter_async_context(serve(model))
+        rest_origin = await stack.enter_async_context(serve(twilio))
+        settings = _settings(plan, twilio, database, rest_origin, model_origin)
+        server = Server(directory, settings, _free_origin())
+        stack.push_async_callback(server.stop)
+        await stack.enter_async_context(twilio)
+        await server.start()
+        twilio.point_at(server.origin)
+        yield _Scene(plan, server, twilio, model, database, entries, progress)
+
+
+def _fresh(directory: Path) -> Path:
+    """The database's path; nothing is left of an earlier storm."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / LOG).unlink(missing_ok=True)
+    return rehearsal.fresh_database(directory, "storm")
+
+
+async def _fill(database: Path, entries: Sequence[Entry]) -> None:
+    """The book is full before the server starts."""
+    book = SqlAccounts(database)
+    await book.open()
+    try:
+        await book.fill(entries)
+    finally:
+        await book.close()
+
+
+def _settings(plan: Plan, twilio: StandInTwilio, database: Path, rest: str, model: str) -> dict[str, str]:
+    """The waits that a time scale does not reach are shortened here, but never below what a busy machine needs."""
+    scale = plan.scale
+    settings = rehearsal.line_settings(twilio.account, f"sqlite:///{database}", scale, rest) | {
+        "DEMO_ACCOUNTS": "no",
+        "PACE": plan.pace,
+        "OPENAI_API_KEY": "lab",
+        "OPENAI_BASE_URL": f"{model}/v1",
+        "OPENAI_MODEL": "lab-model",
+        "MODEL_FIRST_WORD_SECONDS": max(8 * scale, 0.5),
+        "MODEL_TURN_SECONDS": max(30 * scale, 1.5),
+        "REST_PATIENCE_SECONDS": max(8 * scale, 0.8),
+        "ORDER_CLAIM_SECONDS": max(30 * scale, 2.0),
+        "HAND_OFF_SECONDS": 60,
+        "LOG_FORMAT": "json",
+    }
+    return {name: str(value) for name, value in settings.items()}
+
+
+def _free_origin() -> str:
+    """A port that is free now; the server, which is killed and started again, binds it itself."""
+    listener = bind()
+    listener.socket.close()
+    return listener.origin
+
+
+async def _blow(scene: _Scene) -> None:
+    """Let all of them call, and kill the server meanwhile."""
+    scene.progress.doing = "the phones are ringing"
+    killer = asyncio.create_task(_kill(scene))
+    await asyncio.gather(*(_call(scene, n) for n in range(scene.plan.calls)))
+    killer.cancel()
+    await asyncio.gather(killer, return_exceptions=True)
+    if not scene.server.running:
+        await scene.server.start()
+    await scene.twilio.settle()
+
+
+async def _call(scene: _Scene, n: int) -> None:
+    plan, progress = scene.plan, scene.progress
+    dice = random.Random(f"{plan.seed} {n}")
+    moment = random.Random(f"{plan.seed} {n // 2}").uniform(0, plan.spread)
+    shares = n % 2 and dice.random() < 2 * SHARED
+    entry = scene.entries[n - 1 if shares else n]
+    person = weather.person(holder(entry), f"+1555{n:07}", dice, plan.families)
+    silence = Silence(time.monotonic, plan.scale, scene.server.away_between)
+    here = weather.circumstances(dice, plan.families, silence)
+    await asyncio.sleep(moment if shares or not n % 2 else dice.uniform(0, plan.spread))
+    progress.begun += 1
+    call = await scene.twilio.place_call(person.number, here)
+    scene.silences[call.sid] = silence
+    caller = Caller(person, call, dice, plan.scale, _longest_wait(plan))
+    scene.callers.append(caller)
+    try:
+        await caller.live()
+        await call.ended()
+    finally:
+        progress.over += 1
+
+
+async def _kill(scene: _Scene) -> None:
+    dice = random.Random(f"kill {scene.plan.seed}")
+    for _ in range(scene.plan.kills):
+        await asyncio.sleep(dice.uniform(*SECONDS_A_KILL))
+        scene.progress.kills += 1
+        await asyncio.shield(scene.server.kill())
+
+
+def _longest_wait(plan: Plan) -> float:
+    """Longer than the longest wait of the flow that a storm has, with the machine's own seconds."""
+    return 150 * plan.scale + 10
+
+
+def _whims(scene: _Scene) -> Counter[str]:
+    """What the callers themselves did."""
+    done = Counter(f"caller: {deed.replace('_', ' ')}" for caller in scene.callers for deed in caller.done)
+    return done + Counter({"server killed": scene.progress.kills})
+
+
+def _longest_silence(scene: _Scene) -> tuple[Gap, str]:
+    gaps = [(silence.longest, call_sid) for call_sid, silence in scene.silences.items()]
+    return max(gaps, key=lambda pair: pair[0].seconds, default=(Gap(0, 0, ""), ""))
+
+
+def _broken_promises(scene: _Scene, longest: Gap, silent_call: str) -> list[Difference]:
+    found = [
+        Difference(f"violation: {what}", call.sid)
+        for call in scene.twilio.calls
+        for what in call.circumstances.violations
+    ]
+    found += [Difference(f"the model: {what}") for what in scene.model.violations]
+    found += [Difference("the call did not end by itself", c.call.sid) for c in scene.callers if c.gave_up]
+    found += [problem for call in scene.twilio.calls for problem in _lies(call, scene.twilio)]
+    if longest.seconds > LONGEST_SILENCE * scene.plan.scale + MACHINE_SECONDS:
+        seconds = longest.seconds / scene.plan.scale
+        found.append(Difference(f"{seconds:.1f} s of silence after: {longest.after!r}", silent_call))
+    return found
+
+
+def _lies(call: LabCall, twilio: StandInTwilio) -> list[Difference]:
+    """What was said about money and is not true."""
+    charged = sum(1 for session in twilio.sessions if session.call_sid == call.sid and session.end == "success")
+    claims = sum("went through" in words or "all paid" in words for words in call.spoken)
+    if claims > charged:
+        return [Difference(f"“paid” was said {claims} times, {charged} cards were charged", call.sid)]
+    return []

@@ -1,0 +1,127 @@
+"""`payagent serve` as a process of its own: told everything by its environment, killed and started again at will.
+
+No setting of the machine's own reaches it, no `.env` and no `TWILIO_*`: a storm can never touch a real account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from payagent.errors import PayagentError
+
+LOG = "server.log"
+LONGEST_START = 30.0
+KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT")
+"""What of this process's environment a program needs to run at all."""
+
+
+class ServerFailed(PayagentError):
+    """The server under test did not start, or ended by itself."""
+
+
+class Server:
+    """One server: `origin` is where it listens, `log` the file its words go to.
+
+    `away` are the times (monotonic seconds) between which it took no calls.
+    """
+
+    def __init__(
+        self, directory: Path, settings: Mapping[str, str], origin: str, options: tuple[str, ...] = ()
+    ) -> None:
+        self.origin = origin
+        self.log = directory / LOG
+        self.away: list[tuple[float, float]] = []
+        self._directory = directory
+        self._options = options
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        port = origin.rpartition(":")[2]
+        self._environment = kept | dict(settings) | {"PORT": port, "PUBLIC_URL": origin, "PYTHONUNBUFFERED": "1"}
+        self._process: asyncio.subprocess.Process | None = None
+        self._gone_since: float | None = None
+
+    async def start(self) -> None:
+        """Start it and wait until it takes calls.
+
+        Raises:
+            ServerFailed: it ended, or took too long.
+        """
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "payagent",
+                "serve",
+                *self._options,
+                cwd=self._directory,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            async with asyncio.timeout(LONGEST_START):
+                await self._ready(self._process)
+        except TimeoutError:
+            raise ServerFailed(f"the server did not start within {LONGEST_START:g} s; see {self.log}") from None
+
+    async def kill(self) -> None:
+        """`kill -9`, the workers too, and start it again."""
+        self._gone_since = time.monotonic()
+        self._signal(signal.SIGKILL)
+        await self._gone()
+        await self.start()
+        self.away.append((self._gone_since, time.monotonic()))
+        self._gone_since = None
+
+    async def stop(self) -> None:
+        """Ask it to end; kill it when it does not."""
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self._process.wait(), LONGEST_START)
+        except TimeoutError:
+            self._signal(signal.SIGKILL)
+            await self._gone()
+
+    def away_between(self, start: float, end: float) -> float:
+        """How many of these seconds it took no calls; one that is away now counts until it is back."""
+        now = [] if self._gone_since is None else [(self._gone_since, end)]
+        return sum(max(0.0, min(end, back) - max(start, gone)) for gone, back in [*self.away, *now])
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.returncode is None
+
+    async def _ready(self, process: asyncio.subprocess.Process) -> None:
+        async with httpx.AsyncClient(base_url=self.origin, trust_env=False) as client:
+            while True:
+                if process.returncode is not None:
+                    raise ServerFailed(f"the server ended with status {process.returncode}; see {self.log}")
+                try:
+                    if (await client.get("/readyz")).is_success:
+                        return
+                except httpx.HTTPError:
+                    pass
+                await asyncio.sleep(0.02)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To the process and all it has started (they are a session of their own)."""
+        assert self._process is not None
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:
+            return
+
+    async def _gone(self) -> None:
+        assert self._process is not None
+        await self._process.wait()
