@@ -111,6 +111,7 @@ class Till:
     """Twilio's Payments: notes each request as `open 600.00`, `capture card_number`, and answers as it is told.
 
     `fails` has an error, or several for as many requests, by the request's name; `waits` the seconds an answer takes.
+    `after` is told of each request that was taken in.
     """
 
     def __init__(self) -> None:
@@ -118,6 +119,7 @@ class Till:
         self.keys: list[str] = []
         self.fails: dict[str, list[Exception]] = {}
         self.waits: dict[str, float] = {}
+        self.after: Callable[[str], None] | None = None
 
     async def open(self, call_sid: str, key: str, amount: Money, description: str) -> str:
         await self._answer(f"open {amount.amount}", key)
@@ -135,6 +137,8 @@ class Till:
     async def _answer(self, request: str, key: str) -> None:
         self.asked.append(request)
         self.keys.append(key)
+        if self.after:
+            self.after(request)
         name = request.split()[0]
         await asyncio.sleep(self.waits.get(name, 0))
         if self.fails.get(name):
@@ -160,16 +164,30 @@ class Ear:
 
 
 class Frail:
-    """A real part that fails when a test says so: `breaks` has errors for its methods, by name, each raised once."""
+    """A real part that fails when a test says so: `breaks` has errors for its methods, by name, each raised once.
+
+    `after` is told of each deed that was done.
+    """
 
     def __init__(self, part: object) -> None:
         self._part = part
         self.breaks: dict[str, list[Exception]] = {}
+        self.after: Callable[[str], None] | None = None
 
     def __getattr__(self, name: str) -> Any:
         if self.breaks.get(name):
             raise self.breaks[name].pop(0)
-        return getattr(self._part, name)
+        method = getattr(self._part, name)
+        return self._told(name, method) if self.after else method
+
+    def _told(self, name: str, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def told(*args: Any, **more: Any) -> Any:
+            answer = await method(*args, **more)
+            if self.after:
+                self.after(name)
+            return answer
+
+        return told
 
 
 class Pen(Frail):
@@ -190,6 +208,8 @@ class Pen(Frail):
         if self.fails:
             raise self.fails.pop(0)
         await self._part.append(step, done)  # type: ignore[attr-defined]
+        if self.after:
+            self.after(f"append {step.seq}")
 
 
 @dataclass
