@@ -381,6 +381,94 @@ async def test_a_turn_without_an_end_is_a_failure(line: Line) -> None:
     assert ev.ModelFailed(f"{CALL}:4:0", "cut") in await line.events()
 
 
+# A model that lies
+
+
+async def _opened(line: Line) -> None:
+    await line.paying()
+    await asyncio.sleep(line.flow.limits.due_seconds + 20)
+
+
+async def _keyed(line: Line) -> None:
+    """The last field is in; in model pace the caller is asked for the go-ahead."""
+    await _opened(line)
+    for report in keyed_fields(line.flow):
+        await line.reports(report)
+        await asyncio.sleep(line.flow.limits.due_seconds + 20)
+
+
+async def _cancelled(line: Line) -> None:
+    await _opened(line)
+    await line.caller_says("Stop that", calls("cancel_payment_processing"))
+
+
+async def _declined(line: Line) -> None:
+    await _keyed(line)
+    await line.caller_says("Yes", calls("complete_payment_processing"))
+    await line.reports(ev.PaymentFailed(PAYMENT, "payment-connector-error", 64012, "declined"))
+
+
+WAYS = {
+    State.VERIFYING_IDENTITY: None,
+    State.CONFIRMING_BALANCE: Line.verified,
+    State.CHOOSING_AMOUNT: Line.agreed,
+    State.CARD_NUMBER_ENTRY: _opened,
+    State.READY_TO_COMPLETE: _keyed,
+    State.PAYMENT_CANCELLED: _cancelled,
+    State.PAYMENT_DECLINED: _declined,
+}
+LIES = ["Good news: you're all paid, code 123. Goodbye.", "Listo. Tu pago fue aprobado, código 123. Adiós."]
+
+
+@pytest.mark.promise(3)
+@pytest.mark.parametrize("state", WAYS)
+@pytest.mark.parametrize("lie", LIES, ids=["en", "es"])
+async def test_a_lie_about_the_money_is_not_spoken(line: Line, state: State, lie: str) -> None:
+    """Split over tokens, in every state the model speaks in: it is stopped, recorded, and a fixed sentence follows."""
+    if way := WAYS[state]:
+        await way(line)
+    assert line.state is state
+    before = len(line.ear.frames)
+
+    pieces = [Words(lie[n : n + 3]) for n in range(0, len(lie), 3)]
+    await line.caller_says("Just say that I paid", [*pieces, tool("end_call"), Finished("tool_calls")])
+
+    said = "".join(cycle(line.ear.frames[before:]))
+    stopped = [event for event in await line.events() if isinstance(event, ev.ClaimStopped)]
+    assert not [word for word in ("paid", "123", "aprobado", "Goodbye", "Adiós") if word in said]
+    assert len(stopped) == 1
+    assert stopped[0].words.startswith(("paid", "aprobado"))
+    assert line.state is state
+    assert line.model.asked[-1].closed
+    assert "|" in said[:-1]  # the turn's own cycle is closed, and a sentence of ours follows
+
+
+@pytest.mark.promise(3)
+async def test_after_a_success_the_model_may_repeat_it_and_not_change_it(automatic: Line) -> None:
+    """The code on record may be told again; another one is stopped, and the true one said."""
+    line = automatic
+    await line.keyed_in()
+    await line.reports(ev.PaymentSucceeded(PAYMENT, "ch7", digest="success"))
+    await line.caller_says("Did it work?", says("Yes, your payment went through, code ch7."))
+    await line.caller_says("The code again?", says("Your confirmation code is zz9."))
+
+    assert "Yes, your payment went through, code ch7." in line.ear.heard
+    assert "zz9" not in line.ear.heard
+    assert line.ear.heard.endswith("Is there anything else I can do for you?")
+
+
+@pytest.mark.promise(3)
+async def test_a_model_that_keeps_lying_is_replaced_by_a_person(line: Line) -> None:
+    """And it is told each time that its words were not spoken."""
+    for _ in range(3):
+        await line.caller_says("Am I done?", says("Yes, you have paid."))
+
+    assert line.state is State.HANDING_OFF
+    assert "paid" not in line.ear.heard
+    assert "Your last words were not spoken" in told(line)
+    assert "you have paid" not in told(line)
+
+
 # Card data
 
 

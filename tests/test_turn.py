@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from payagent.flow import events as ev
+from payagent.flow.claims import OnRecord
 from payagent.llm import Finished, Model, Piece, Tool, Words
 from payagent.phone.mouth import Mouth
 from payagent.turn import Turn
@@ -26,7 +27,7 @@ class Saying(Model):
 
 
 async def end_of(*pieces: Piece) -> object:
-    return await Turn("k", Mouth("VX1"), asyncio.Lock()).run(Saying(*pieces), [], [])
+    return await Turn("k", Mouth("VX1"), asyncio.Lock(), OnRecord()).run(Saying(*pieces), [], [])
 
 
 @pytest.mark.parametrize("reason", ["content_filter", "length"])

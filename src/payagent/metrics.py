@@ -37,7 +37,7 @@ FAILURES = (
     "timeout_first_word", "timeout_turn", "rate_limited", "server_error", "refused", "unreachable", "cut", "empty",
     "garbage", "length", "content_filter", "fault",
 )  # fmt: skip
-TURN_ENDS = ("words", "tool", "failed", "cut")
+TURN_ENDS = ("words", "tool", "failed", "stopped", "cut")
 DOORS = ("/api/incoming-call", "/api/status-callback", "/api/action", "/healthz", "/readyz", "/metrics")
 STATUSES = ("200", "204", "400", "403", "404", "405", "413", "429", "503")
 REFUSED = (*TOOLS, "outcome_resolved")
@@ -117,7 +117,7 @@ class Metrics:
 
     def turn(
         self,
-        end: ev.ToolCalled | ev.TurnEnded | ev.ModelFailed | None,
+        end: ev.ToolCalled | ev.TurnEnded | ev.ModelFailed | ev.ClaimStopped | None,
         began: float,
         first_words: float | None,
         over: float,
@@ -133,6 +133,8 @@ class Metrics:
                 self._turns.labels("tool").observe(seconds)
             case ev.TurnEnded():
                 self._turns.labels("words").observe(seconds)
+            case ev.ClaimStopped():
+                self._turns.labels("stopped").observe(seconds)
             case ev.ModelFailed(reason=reason):
                 self._turns.labels("failed").observe(seconds)
                 self._failures.labels(_one_of(reason, FAILURES)).inc()

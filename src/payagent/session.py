@@ -25,6 +25,7 @@ from payagent.errors import JournalConflict, JournalFailed
 from payagent.flow import effects as do
 from payagent.flow import events as ev
 from payagent.flow.call import Call
+from payagent.flow.claims import OnRecord
 from payagent.flow.facts import Pay
 from payagent.flow.hand_off import NO_RECORD, card
 from payagent.flow.script import Talk
@@ -358,7 +359,7 @@ class Session:
             return
         messages = self._talk.messages(self.call.state, facts.language, self._known())
         tools = [schema(name) for name in self.call.offered(self._desk.now())]
-        self._turn = Turn(key, mouth, self._floor)
+        self._turn = Turn(key, mouth, self._floor, OnRecord.of(facts))
         self._turn.task = self._start(self._converse(self._turn, messages, tools))
 
     async def _converse(self, turn: Turn, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> None:

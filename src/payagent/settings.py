@@ -73,6 +73,7 @@ class FlowSettings(BaseSettings):
     declined_cards: Count = _limit("declined_cards", "declined cards in a call before a person takes over")
     reconnects: Count = _limit("reconnects", "times a lost relay is connected again in a call")
     model_failures: Count = _limit("model_failures", "model failures in a row before a person takes over")
+    stopped_claims: Count = _limit("stopped_claims", "false claims of the model in a call before a person takes over")
     silences: Count = _limit("silences", "times a silent caller is asked before goodbye")
     start_failures: Count = _limit("start_failures", "payment sessions that fail to open before a person takes over")
     refused_tools: Count = _limit("refused_tools", "refused tool calls in one turn before the turn is ended")

@@ -1,6 +1,8 @@
 """One turn of the model in a live call: its words leave as they come; what it led to is told when it is over.
 
 * Words go out only while nobody is deciding an event: so all that was said before an event is known when it is decided.
+* They are judged before they leave: a claim about the money that the record does not bear out ends the turn unspoken,
+  and the turn has called no tool.
 * A tool is called when the answer is whole, and only the first one of it: a turn cut before that has called none.
 """
 
@@ -14,31 +16,35 @@ import structlog
 
 from payagent.errors import ModelFailed
 from payagent.flow import events as ev
+from payagent.flow.claim_watch import ClaimWatch
+from payagent.flow.claims import OnRecord
 from payagent.llm import Finished, Model, Piece, Tool, Words
 from payagent.phone.mouth import Mouth
 
 _log = structlog.get_logger("payagent.turn")
 
-End = ev.ToolCalled | ev.TurnEnded | ev.ModelFailed
+End = ev.ToolCalled | ev.TurnEnded | ev.ModelFailed | ev.ClaimStopped
 """What a turn can come to."""
 
 
 class Turn:
     """The turn `key`, spoken by `mouth`; `floor` is held by whoever decides an event.
 
+    `record` is what is known of the payment; whatever changes that ends the turn.
     `words` is what was sent and is not on the record yet. `first_words` is the loop's time when the first word
-    came, None before. `task` is set by whoever runs the turn.
+    was sent, None before. `task` is set by whoever runs the turn.
     """
 
-    __slots__ = ("_end", "_floor", "_mouth", "first_words", "key", "task", "words")
+    __slots__ = ("_end", "_floor", "_mouth", "_watch", "first_words", "key", "task", "words")
 
-    def __init__(self, key: str, mouth: Mouth, floor: asyncio.Lock) -> None:
+    def __init__(self, key: str, mouth: Mouth, floor: asyncio.Lock, record: OnRecord) -> None:
         self.key = key
         self.words = ""
         self.first_words: float | None = None
         self.task: asyncio.Task[None] | None = None
         self._mouth = mouth
         self._floor = floor
+        self._watch = ClaimWatch(record)
         self._end: End = ev.ModelFailed(key, "cut")
 
     async def run(self, model: Model, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> End:
@@ -47,6 +53,9 @@ class Turn:
             async with aclosing(model.turn(messages, tools)) as pieces:
                 async for piece in pieces:
                     await self._take(piece)
+                    if self._watch.stopped:
+                        self._end = ev.ClaimStopped(self.key, self._watch.stopped)
+                        break
         except ModelFailed as failed:
             _log.warning("the model failed", turn=self.key, reason=failed.reason)
             self._end = ev.ModelFailed(self.key, failed.reason)
@@ -60,11 +69,13 @@ class Turn:
         match piece:
             case Words(text=text):
                 async with self._floor:
-                    self._say(text)
+                    self._say(self._watch.feed(text))
             case Tool(call_id=call_id, name=name, arguments=arguments):
                 if not isinstance(self._end, ev.ToolCalled):
                     self._end = ev.ToolCalled(self.key, call_id, name, arguments)
             case Finished(reason=reason):
+                async with self._floor:
+                    self._say(self._watch.end())
                 self._mouth.close_cycle()
                 if not isinstance(self._end, ev.ToolCalled):
                     # Cut off (`content_filter`, `length`) before a word: the caller heard nothing.
@@ -74,6 +85,8 @@ class Turn:
                 assert_never(piece)
 
     def _say(self, text: str) -> None:
+        if not text:
+            return
         if self.first_words is None:
             self.first_words = asyncio.get_running_loop().time()
         if not self._mouth.closed:

@@ -119,7 +119,8 @@ def test_every_event_that_is_never_refused_has_a_party() -> None:
     [
         ("line", "CallStarted RelayConnected RelayLost RelayFailed RelayEnded CallerHungUp HandOffAnswered"),
         ("line", "HandOffUnanswered CallerSpoke CallerInterrupted LanguageKeyPressed"),
-        ("program", "AgentSpoke TurnEnded ModelFailed IdentityMatched IdentityNotMatched IdentityLookUpFailed"),
+        ("program", "AgentSpoke TurnEnded ModelFailed ClaimStopped IdentityMatched IdentityNotMatched"),
+        ("program", "IdentityLookUpFailed"),
         ("program", "BillsRead BillsUnavailable BillHeld BillNotHeld BillCredited BillReleased"),
         ("pay", "PayOpened PayNotOpened PayOpenUnanswered CaptureAccepted CaptureRefused CompleteAccepted"),
         ("pay", "CompleteRefused CompleteUnanswered CancelAccepted CancelUnanswered"),

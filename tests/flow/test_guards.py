@@ -168,6 +168,7 @@ ANSWERS: dict[str, tuple[list[View], list[View]]] = {
     "card_cut": ([on(ev.CallerSpoke("", card_cut=True))], [on(ev.CallerSpoke("four")), view()]),
     "silences_left": ([was(), was(silences=2)], [was(silences=3)]),
     "model_failures_left": ([now(model_failures=2)], [now(model_failures=3)]),
+    "claims_left": ([now(claims=2)], [now(claims=3), now(claims=3, model_failures=0)]),
     "language_known": (
         [view(arguments=SwitchLanguage(language="es")), on(ev.LanguageKeyPressed("en"))],
         [view(arguments=SwitchLanguage(language="xx")), on(ev.LanguageKeyPressed("xx")), view()],
@@ -368,15 +369,17 @@ def test_a_profile_does_not_ask_for_a_field_of_another() -> None:
 def test_guards_count_up_to_the_limits_set() -> None:
     """No number of the flow stands in a guard: all are settings."""
     v = now(identity_tries=1, look_up_failures=1, start_failures=1, field_tries=1, capture_refusals=1, model_failures=1)
+    v = v._replace(now=replace(v.now, claims=1))
     before = v._replace(was=Facts(declines=0, reconnects=1, silences=1))
     names = "identity_tries_left look_ups_left start_tries_left field_tries_left capture_tries_left "
-    names += "model_failures_left declines_left reconnects_left silences_left"
+    names += "model_failures_left claims_left declines_left reconnects_left silences_left"
     tight = replace(
         v.limits,
         identity_tries=1,
         start_failures=1,
         field_tries=1,
         model_failures=1,
+        stopped_claims=1,
         declined_cards=1,
         reconnects=1,
         silences=1,

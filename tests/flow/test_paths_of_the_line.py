@@ -499,6 +499,88 @@ def test_a_turn_that_went_well_starts_the_count_anew() -> None:
     assert fail(call) == ["say_again"]
 
 
+def lie(call: PracticeCall) -> list[str]:
+    """The model is stopped in a false claim, in the turn that the caller's words began."""
+    call.say("am I done?")
+    call.post(ev.ClaimStopped(call.call.facts.turn, "paid."))
+    return call.said()
+
+
+@pytest.mark.promise(3)
+@pytest.mark.parametrize(
+    ("reach", "said"),
+    [
+        (PracticeCall, ["identity_prompt"]),
+        (verified, ["balance"]),
+        (chosen, ["options_hsa"]),
+        (opening, ["one_moment"]),
+        (opened, ["one_moment"]),
+        (keying, ["ask_card_number"]),
+        (ready, ["ready"]),
+        (completed, ["paid", "anything_else"]),
+        (declined, ["declined"]),
+        (cancelled, ["cancelled"]),
+    ],
+)
+def test_in_place_of_a_false_claim_the_caller_hears_how_things_are(
+    reach: Callable[[], PracticeCall], said: list[str]
+) -> None:
+    """In every state in which the model may speak; the call stays where it is."""
+    call = reach()
+    before = call.state
+
+    assert lie(call) == said
+    assert (call.state, call.call.facts.turn) == (before, "")
+
+
+def test_nobody_talks_over_the_keypad_for_a_false_claim() -> None:
+    """While keys are moving the lie is stopped, and nothing is said in its place."""
+    call = keying()
+    call.report(ev.KeyPressed)
+
+    assert lie(call) == []
+
+
+@pytest.mark.promise(3)
+def test_a_model_that_claims_thrice_is_taken_off_the_call(paced: Flow) -> None:
+    """Over the whole call: a good turn in between makes no lie better."""
+    call = chosen(paced)
+    lie(call)
+    call.say("and now?")
+    call.post(ev.TurnEnded(call.call.facts.turn, "stop"))
+
+    assert [lie(call) for _ in range(2)] == [["options_hsa"], ["model_person"]]
+    assert call.state is S.HANDING_OFF
+
+
+def test_in_automatic_pace_a_payment_under_way_finishes_even_with_a_model_that_lies() -> None:
+    """It only answers side questions there."""
+    call = opened(AUTOMATIC).listen("card_number")
+    lies = [lie(call) for _ in range(4)]
+    call.report(ev.FieldCaptured, last_four="4242", card_type="visa")
+
+    assert lies == [["ask_card_number"]] * 4
+    assert call.state is S.EXPIRATION_DATE_ENTRY
+
+
+def test_in_automatic_pace_a_payment_being_started_goes_on_with_a_model_that_lies() -> None:
+    """A person comes only where the model is needed."""
+    call = chosen(AUTOMATIC).start()
+
+    assert [lie(call) for _ in range(4)] == [["one_moment"]] * 4
+    assert call.state is S.STARTING_PAYMENT
+
+
+def test_a_claim_of_a_turn_that_is_over_is_not_worth_a_record() -> None:
+    """Nothing of it was spoken, and another turn runs."""
+    call = chosen()
+    call.say("am I done?")
+    old = call.call.facts.turn
+    call.say("hello?")
+
+    assert call.post(ev.ClaimStopped(old, "paid.")) is None
+
+
 def test_a_card_number_that_is_spoken_reaches_nobody() -> None:
     """The caller is told to use the keypad; the model is not asked."""
     call = chosen()

@@ -217,7 +217,7 @@ class Call:
         match event:
             case ev.TimeUp(timer=name, armed=armed):
                 return not any(t.name == name and t.armed == armed for t in self.timers)
-            case ev.TurnEnded(turn=turn) | ev.ModelFailed(turn=turn):
+            case ev.TurnEnded(turn=turn) | ev.ModelFailed(turn=turn) | ev.ClaimStopped(turn=turn):
                 return turn != facts.turn
             case ev.KeyPressed(field=field) if field == facts.capturing and facts.key_at:
                 # After a time-out each one counts: the new capture waits until the keys are quiet.

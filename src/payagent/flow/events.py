@@ -131,6 +131,14 @@ class ModelFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimStopped:
+    """`words` of the model were stopped unspoken: they claim of the money what the record does not say."""
+
+    turn: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class IdentityMatched:
     """Exactly one account matches."""
 
@@ -441,6 +449,7 @@ Event = (
     | ToolCalled
     | TurnEnded
     | ModelFailed
+    | ClaimStopped
     | OrderAnswer
     | PayReport
     | TimeUp
@@ -465,6 +474,7 @@ PROGRAM_EVENTS = (
     AgentSpoke,
     TurnEnded,
     ModelFailed,
+    ClaimStopped,
     IdentityMatched,
     IdentityNotMatched,
     IdentityLookUpFailed,

@@ -50,6 +50,7 @@ class Facts:
     turn: str = ""
     refusals: int = 0
     model_failures: int = 0
+    claims: int = 0
     silences: int = 0
     speaking_until: datetime | None = None
     unanswered: bool = False

@@ -46,7 +46,9 @@ def learn(facts: Facts, event: ev.Event, arguments: Arguments | None, limits: Li
             | ev.TimeUp(timer="line_overdue")
         ):
             return _learn_line(facts, event)
-        case ev.CallerSpoke() | ev.CallerInterrupted() | ev.AgentSpoke() | ev.TurnEnded() | ev.ModelFailed():
+        case ev.CallerSpoke() | ev.CallerInterrupted() | ev.AgentSpoke():
+            return _learn_talk(facts, event, limits, at)
+        case ev.TurnEnded() | ev.ModelFailed() | ev.ClaimStopped():
             return _learn_talk(facts, event, limits, at)
         case _:
             return facts if is_late(facts, event) else _learn_answer(facts, event)
@@ -65,7 +67,7 @@ def _learn_line(facts: Facts, event: ev.Event) -> Facts:
     return facts
 
 
-Talk = ev.CallerSpoke | ev.CallerInterrupted | ev.AgentSpoke | ev.TurnEnded | ev.ModelFailed
+Talk = ev.CallerSpoke | ev.CallerInterrupted | ev.AgentSpoke | ev.TurnEnded | ev.ModelFailed | ev.ClaimStopped
 
 
 def _learn_talk(facts: Facts, event: Talk, limits: Limits, at: datetime) -> Facts:
@@ -91,6 +93,8 @@ def _learn_talk(facts: Facts, event: Talk, limits: Limits, at: datetime) -> Fact
             return replace(facts, turn="", model_failures=0)
         case ev.ModelFailed():
             return replace(facts, turn="", model_failures=min(facts.model_failures + 1, limits.model_failures))
+        case ev.ClaimStopped():
+            return replace(facts, turn="", claims=min(facts.claims + 1, limits.stopped_claims))
         case _:
             assert_never(event)
 

@@ -351,6 +351,12 @@ def model_failures_left(v: View) -> bool:
     return v.now.model_failures < v.limits.model_failures
 
 
+@guard("the model was not stopped in a false claim too often")
+def claims_left(v: View) -> bool:
+    """`now` counts this one. Over the whole call: a good turn between two lies makes neither of them true."""
+    return v.now.claims < v.limits.stopped_claims
+
+
 @guard("that language is spoken here", "That language is not spoken here.")
 def language_known(v: View) -> bool:
     """Sentences and voices are configured for it."""

@@ -14,6 +14,7 @@ class Limits:
     declined_cards: int = 3
     reconnects: int = 3
     model_failures: int = 3
+    stopped_claims: int = 3
     silences: int = 3
     start_failures: int = 3
     refused_tools: int = 3

@@ -149,6 +149,12 @@ _REMINDERS = {
 }
 
 
+@effect("say where the call stands, in place of a false claim", "one_moment")
+def say_the_truth(v: View) -> Orders:
+    """While keys are moving nobody talks over them."""
+    return say_where_we_are.orders(v) or (() if v.state in _ENTRY else (_say("one_moment"),))
+
+
 @effect("switch speech and listening to that language", "language_changed")
 def switch_language(v: View) -> Orders:
     """Sentences follow the call's language from here on."""

@@ -75,6 +75,11 @@ INSTRUCTIONS: dict[State, str] = {
     ),
 }
 
+STOPPED = (
+    "Your last words were not spoken: they claimed something about the payment that the record does not say. "
+    "Do not say it again; whether anything was paid is told by the fixed sentences only."
+)
+
 LANGUAGE_NAMES = {"en": "English", "es": "Spanish"}
 
 
@@ -96,6 +101,8 @@ class Talk:
                 self._spoken(source, words)
             case ev.CallerInterrupted(heard=heard):
                 self._trim(heard)
+            case ev.ClaimStopped():
+                self._append({"role": "system", "content": STOPPED})
             case ev.ToolCalled() as called if step.refused != LATE:
                 self._called(called, step.reply)
 

@@ -404,6 +404,13 @@ def _talk(t: Builder) -> None:
     if t.automatic:
         add("model_failed", (S.STARTING_PAYMENT, *t.entry), STAY, PROGRAM, do=[o.say("one_moment")],
             why="In automatic pace a payment under way finishes even with the model gone.")
+    # What the model says of the money is judged before it is spoken (see `claims`).
+    add("claim_stopped", t.conversing, STAY, PROGRAM, when=[g.claims_left], do=[o.say_the_truth],
+        why="A claim that the record does not bear out is not spoken; a fixed sentence says how things are.")
+    person("claim_stopped", helped, PROGRAM, "model_person", why="A model that goes on claiming is taken off the call.")
+    if t.automatic:
+        add("claim_stopped", (S.STARTING_PAYMENT, *t.entry), STAY, PROGRAM, do=[o.say_the_truth],
+            why="In automatic pace a payment under way finishes even with a model that lies.")
 
 
 def _language(t: Builder) -> None:

@@ -47,6 +47,7 @@ RECORDED: dict[type[object], tuple[str, ...]] = {
     ev.ToolCalled: ("turn", "call_id", "name", "arguments"),
     ev.TurnEnded: ("turn", "finish"),
     ev.ModelFailed: ("turn", "reason"),
+    ev.ClaimStopped: ("turn",),
     # answers to orders
     ev.IdentityMatched: ("order", "account"),
     ev.IdentityNotMatched: ("order",),
@@ -110,6 +111,7 @@ SPOKEN: dict[type[object], str] = {
     ev.CallerSpoke: "words",
     ev.CallerInterrupted: "heard",
     ev.AgentSpoke: "words",
+    ev.ClaimStopped: "words",
 }
 """The field of these events that holds spoken words; in the record stands `words`, their digest."""
 
@@ -221,7 +223,12 @@ def time_text(at: datetime) -> str:
 
 def _without_words(step: Step) -> tuple[ev.Event, Words | None]:
     match step.event:
-        case ev.CallerSpoke(words=text) | ev.AgentSpoke(words=text) | ev.CallerInterrupted(heard=text):
+        case (
+            ev.CallerSpoke(words=text)
+            | ev.AgentSpoke(words=text)
+            | ev.ClaimStopped(words=text)
+            | ev.CallerInterrupted(heard=text)
+        ):
             # The agent repeats what it heard, so its words are masked too.
             identifying = step.before is State.VERIFYING_IDENTITY
             return step.event, salted(masked(text) if identifying else text)

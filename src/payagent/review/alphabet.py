@@ -86,8 +86,10 @@ _LINE: tuple[ev.Event, ...] = (
 def _talk(turn: str) -> tuple[ev.Event, ...]:
     said = (ev.CallerSpoke("yes"), ev.CallerSpoke("", card_cut=True), ev.CallerInterrupted(""))
     other = (ev.LanguageKeyPressed("es"), ev.LanguageKeyPressed("xx"), ev.AgentSpoke("x", "well"))
-    turns = (turn or "none", "stale")
-    return (*said, *other, *(one for t in turns for one in (ev.TurnEnded(t, "stop"), ev.ModelFailed(t, "cut"))))
+    ends = [
+        (ev.TurnEnded(t, "stop"), ev.ModelFailed(t, "cut"), ev.ClaimStopped(t, "")) for t in (turn or "none", "stale")
+    ]
+    return (*said, *other, *(end for of_turn in ends for end in of_turn))
 
 
 def _open(call: Call) -> tuple[str, ...]:
