@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import structlog
+from postgres_server import postgres_server, postgres_url  # noqa: F401
 from services import SERVICES, missing
 
 from payagent.settings import Settings

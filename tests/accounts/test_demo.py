@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from payagent.accounts.demo import load_demo
-from payagent.accounts.sql import SqlAccounts
+from payagent.accounts.protocol import Accounts
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -25,7 +25,7 @@ NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
     ],
 )
 async def test_demo_people_are_found(
-    accounts: SqlAccounts, name: str, born: str, owed: list[str], has_hsa: bool, language: str
+    accounts: Accounts, name: str, born: str, owed: list[str], has_hsa: bool, language: str
 ) -> None:
     """Each is found by name and birth date, and owes what the scenarios rely on."""
     await load_demo(accounts)
@@ -36,7 +36,7 @@ async def test_demo_people_are_found(
     assert [str(bill.owed) for bill in await accounts.bills(account.id)] == owed
 
 
-async def test_book_in_use_is_left_alone(accounts: SqlAccounts) -> None:
+async def test_book_in_use_is_left_alone(accounts: Accounts) -> None:
     """Loading again brings back no bill that was paid, and adds nobody."""
     await load_demo(accounts)
     (bill,) = await accounts.bills("A-1001")

@@ -12,6 +12,7 @@ from payagent.flow import effects as fx
 from payagent.flow import events as ev
 from payagent.flow.states import State
 from payagent.flow.step import Step, Timer
+from payagent.journal.postgres import PostgresJournal
 from payagent.journal.protocol import Journal
 from payagent.journal.sqlite import SqliteJournal
 
@@ -22,24 +23,31 @@ OpenJournal = Callable[[], Awaitable[Journal]]
 MakeStep = Callable[..., Step]
 
 
-async def open_sqlite(folder: Path) -> Journal:
-    """The journal of a folder, made when there is none."""
-    journal = SqliteJournal(folder / "journal.db", KEY)
-    await journal.open()
-    return journal
-
-
-KINDS = {"sqlite": open_sqlite}
+KINDS = ("sqlite", pytest.param("postgres", marks=pytest.mark.needs("postgresql")))
 
 
 @pytest.fixture(params=KINDS)
-async def open_journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenJournal]:
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each database in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def place(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where the test's journal is: a file, or the URL of a database."""
+    return tmp_path / "journal.db" if kind == "sqlite" else str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+async def open_journal(place: Path | str) -> AsyncIterator[OpenJournal]:
     """Opens the same journal, as often as it is called."""
-    opened = []
+    opened: list[SqliteJournal | PostgresJournal] = []
 
     async def open_one() -> Journal:
-        opened.append(await KINDS[request.param](tmp_path))
-        return opened[-1]
+        journal = SqliteJournal(place, KEY) if isinstance(place, Path) else PostgresJournal(place, KEY)
+        opened.append(journal)
+        await journal.open()
+        return journal
 
     yield open_one
     for journal in opened:

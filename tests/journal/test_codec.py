@@ -34,6 +34,8 @@ NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 STEP = Step("CA1", 1, NOON, ev.CallerHungUp(), State.READY_TO_COMPLETE, State.ENDED, "row", "", "", (), (), "f1")
 
 st.register_type_strategy(Decimal, st.decimals(0, 10_000, places=2, allow_nan=False, allow_infinity=False))
+TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"))  # a NUL is replaced (see test_words)
+st.register_type_strategy(str, TEXT)
 st.register_type_strategy(datetime, st.datetimes(timezones=st.just(UTC)))
 
 
@@ -74,7 +76,7 @@ def test_every_order_comes_back(kind: type[fx.Order]) -> None:
     check()
 
 
-@given(made(Timer), st.sampled_from(State), st.sampled_from(State), st.text(), st.datetimes(timezones=st.just(UTC)))
+@given(made(Timer), st.sampled_from(State), st.sampled_from(State), TEXT, st.datetimes(timezones=st.just(UTC)))
 def test_whole_step_comes_back(timer: Timer, before: State, after: State, text: str, at: datetime) -> None:
     """States, words of refusal and reply, times and timers are read as they were written."""
     step = replace(STEP, at=at, before=before, after=after, row=text, refused=text, reply=text, timers=(timer,))

@@ -18,7 +18,7 @@ from payagent.errors import JournalFailed
 from payagent.flow import effects as fx
 from payagent.flow import events as ev
 from payagent.flow.step import Step
-from payagent.journal import sqlite
+from payagent.journal import sqlite, sqlite_index
 from payagent.journal.chain import decode_seal
 from payagent.journal.codec import encode
 from payagent.journal.protocol import Search
@@ -420,7 +420,7 @@ async def test_file_that_cannot_be_brought_up_stays_as_it_was(
 ) -> None:
     """A change is applied whole or not at all."""
     made_by_the_first_release(tmp_path, [make_step()])
-    monkeypatch.setattr(sqlite.index, "columns", lambda step: {"call_sid": None})
+    monkeypatch.setattr(sqlite_index.index, "columns", lambda step: {"call_sid": None})
 
     with pytest.raises(JournalFailed):
         await SqliteJournal(tmp_path / "journal.db", b"key").open()

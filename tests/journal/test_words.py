@@ -47,6 +47,6 @@ def test_same_words_have_different_digests() -> None:
     assert salted("yes").digest != salted("yes").digest
 
 
-def test_lone_surrogates_are_replaced() -> None:
-    """Text that JSON can carry and a database cannot is kept readable."""
-    assert salted("caf\ud800").text == "caf?"
+def test_what_no_database_takes_is_replaced() -> None:
+    """Text that JSON can carry and a database cannot (lone surrogates, NUL) is kept readable."""
+    assert salted("caf\ud800 \0").text == "caf? ?"

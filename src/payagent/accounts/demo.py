@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from payagent.accounts.sql import Entry, SqlAccounts
+from payagent.accounts.protocol import Accounts, Entry
 from payagent.flow.money import Account, Bill, Money
 
 
@@ -51,7 +51,7 @@ DEMO: tuple[Entry, ...] = (
 )
 
 
-async def load_demo(accounts: SqlAccounts) -> None:
+async def load_demo(accounts: Accounts) -> None:
     """Fill an empty book with the demo people; a book that has anybody in it is left as it is.
 
     Raises:

@@ -8,10 +8,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from payagent.flow.money import Account, Bill, Money
+
+DAY = timedelta(hours=24)
+"""What failed tries and declined cards are counted over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One account as it is put into the book; `bills` oldest first."""
+
+    account: Account
+    birth_date: date
+    bills: tuple[Bill, ...] = ()
 
 
 class UnreadableDate(ValueError):
@@ -56,6 +70,10 @@ class Accounts(Protocol):
 
     async def release(self, bill: str, payment: str, declined: bool, now: datetime) -> None:
         """Free the bill if this payment holds it; the payment is over. `declined` counts one declined card."""
+        ...
+
+    async def fill(self, entries: Sequence[Entry]) -> bool:
+        """Put all of these into the book if it is empty; whether it was."""
         ...
 
     async def close(self) -> None:

@@ -14,31 +14,19 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from payagent.accounts.amounts import hundredths, money
 from payagent.accounts.identity import normal_name, parse_birth_date
-from payagent.accounts.protocol import UnreadableDate
+from payagent.accounts.protocol import DAY, Entry, UnreadableDate
 from payagent.database.migrations import Schema, SchemaTooNew, bring_up
 from payagent.errors import AccountsFailed
 from payagent.flow.money import Account, Bill, Money
 
 T = TypeVar("T")
 Database = sqlite3.Connection
-
-DAY = timedelta(hours=24)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One account as it is put into the book; `bills` oldest first."""
-
-    account: Account
-    birth_date: date
-    bills: tuple[Bill, ...] = ()
 
 
 class SqlAccounts:
@@ -100,7 +88,7 @@ class SqlAccounts:
 
         def work(db: Database) -> tuple[Bill, ...]:
             rows = db.execute(query, (account_id,))
-            return tuple(Bill(bill, text, _money(owed, currency)) for bill, text, owed, currency in rows)
+            return tuple(Bill(bill, text, money(owed, currency)) for bill, text, owed, currency in rows)
 
         return await self._read(work)
 
@@ -217,7 +205,7 @@ def _add(db: Database, entry: Entry) -> None:
             account.has_hsa,
         ),
     )
-    rows = [(b.id, account.id, b.description, _hundredths(b.owed), b.owed.currency) for b in entry.bills]
+    rows = [(b.id, account.id, b.description, hundredths(b.owed), b.owed.currency) for b in entry.bills]
     db.executemany("INSERT INTO bills (id, account_id, description, owed, currency) VALUES (?, ?, ?, ?, ?)", rows)
 
 
@@ -239,7 +227,7 @@ def _credit(db: Database, bill: str, payment: str, amount: Money, confirmation: 
     known = db.execute("SELECT owed, currency FROM bills WHERE id = ?", (bill,)).fetchone()
     if known is None or known[1] != amount.currency:
         raise AccountsFailed(f"there is no bill {bill} in {amount.currency} to credit")
-    paid = _hundredths(amount)
+    paid = hundredths(amount)
     taken_off = min(paid, known[0])
     credited = db.execute(
         """
@@ -272,19 +260,3 @@ def _time_text(at: datetime) -> str:
     if at.tzinfo is None:
         raise ValueError("a time without a zone")
     return at.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _hundredths(money: Money) -> int:
-    """The amount in hundredths of a unit.
-
-    Raises:
-        AccountsFailed: it is negative or finer than a hundredth.
-    """
-    hundredths = money.amount.scaleb(2)
-    if hundredths < 0 or hundredths != hundredths.to_integral_value():
-        raise AccountsFailed(f"{money.amount} {money.currency} is no amount of money")
-    return int(hundredths)
-
-
-def _money(hundredths: int, currency: str) -> Money:
-    return Money(Decimal(hundredths).scaleb(-2), currency)

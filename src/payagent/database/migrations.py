@@ -50,7 +50,7 @@ class Schema:
         """
         if had > len(self.changes):
             raise SchemaTooNew(
-                f"the {self.part}'s schema is at change {had}, this payagent knows {len(self.changes)}: "
+                f"the {self.part} schema is at change {had}, this payagent knows {len(self.changes)}: "
                 "run the newer payagent that made it, or restore a database of before"
             )
         yield from list(enumerate(self.changes, start=1))[had:]

@@ -115,12 +115,20 @@ def seal_problems(key: bytes, rows: Iterable[Row]) -> list[str]:
     return list(_problems(key, SEALS, "seal", rows, 0, misfit))
 
 
-def head_problem(number: int, head: Head, mac: bytes | None) -> str:
-    """What is wrong with a sealed step whose row now has this `mac` (None: there is no such row); "" when nothing."""
+def heads_of(row: Row) -> tuple[Head, ...]:
+    """The steps that the seal of that row covers; none if it cannot be read, which its chain tells."""
+    try:
+        return decode_seal(row.record).heads
+    except ValueError:
+        return ()
+
+
+def head_problems(number: int, head: Head, mac: bytes | None) -> list[str]:
+    """What is wrong with a step that seal `number` covers and whose row now has this `mac` (None: there is no row)."""
     where = f"call {head.call_sid} step {head.seq}"
     if mac is None:
-        return f"{where}: missing, and seal {number} covers it"
-    return "" if mac.hex() == head.mac else f"{where}: not the one that seal {number} covers"
+        return [f"{where}: missing, and seal {number} covers it"]
+    return [] if mac.hex() == head.mac else [f"{where}: not the one that seal {number} covers"]
 
 
 def _problems(

@@ -21,6 +21,7 @@ from payagent.flow.states import FINAL, Outcome, State
 from payagent.flow.step import Step
 from payagent.flow.tools import HandOff, parse
 from payagent.journal.protocol import CallSummary, DayTotals, Search
+from payagent.journal.words import unicode
 
 SET = ("state", "updated_at", "steps", "ended", "next_due")
 GIVEN = ("entered_at", "language", "account", "amount", "currency", "outcome", "last_four", "card_type", "reason")
@@ -57,7 +58,7 @@ def columns(step: Step) -> Columns:
     given = _given(step)
     if step.seq == 1 or step.before is not step.after:
         given["entered_at"] = step.at
-    return {
+    line: Columns = {
         "call_sid": step.call_sid,
         "started_at": step.at,
         "state": str(step.after),
@@ -70,6 +71,7 @@ def columns(step: Step) -> Columns:
         **given,
         **_counted(step),
     }
+    return {name: unicode(value) if isinstance(value, str) else value for name, value in line.items()}
 
 
 def credits(step: Step) -> list[Credit]:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
@@ -17,6 +18,9 @@ from payagent.flow.effects import DurableOrder
 from payagent.flow.money import Money
 from payagent.flow.states import Outcome, State
 from payagent.flow.step import Step, Timer
+
+Heard = Callable[[str, int], None]
+"""Is told of a step: its call and its number. Must not raise."""
 
 
 class Claim(Enum):
@@ -141,6 +145,10 @@ class Journal(Protocol):
         """The calls that have not ended, oldest first."""
         ...
 
+    async def lengths(self, call_sids: Collection[str]) -> dict[str, int]:
+        """How many steps each of these calls has; those not on the record are left out."""
+        ...
+
     async def search(self, search: Search) -> list[CallSummary]:
         """The calls looked for, the one that began last first."""
         ...
@@ -170,6 +178,10 @@ class Journal(Protocol):
 
     async def erase_words(self, older_than: datetime) -> int:
         """Erase what was spoken before `older_than`; the number of utterances erased. The steps stay whole."""
+        ...
+
+    def listen(self, heard: Heard) -> None:
+        """Have `heard` told of every step that is written from now on, by whomever: a hint, and it may get lost."""
         ...
 
     async def close(self) -> None:

@@ -9,9 +9,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -23,8 +24,9 @@ from payagent.errors import JournalConflict, JournalFailed
 from payagent.flow.effects import DurableOrder, order_key
 from payagent.flow.states import State
 from payagent.flow.step import Step, Timer
-from payagent.journal import chain, codec, index, sqlite_index
-from payagent.journal.protocol import CallSummary, Claim, DayTotals, OpenOrder, Search
+from payagent.journal import chain, codec, sqlite_index
+from payagent.journal.checking import call_problems
+from payagent.journal.protocol import CallSummary, Claim, DayTotals, Heard, OpenOrder, Search
 from payagent.journal.words import Words
 from payagent.journal.writer import GroupWriter
 
@@ -82,6 +84,11 @@ class SqliteJournal:
         query = "SELECT call_sid FROM calls WHERE ended = 0 ORDER BY started_at"
         return await self._read(lambda db: [call_sid for (call_sid,) in db.execute(query)])
 
+    async def lengths(self, call_sids: Collection[str]) -> dict[str, int]:
+        query = "SELECT call_sid, steps FROM calls WHERE call_sid IN (SELECT value FROM json_each(?))"
+        names = json.dumps(list(call_sids))
+        return await self._read(lambda db: dict(db.execute(query, (names,)).fetchall()))
+
     async def search(self, search: Search) -> list[CallSummary]:
         return await self._read(lambda db: sqlite_index.search(db, search))
 
@@ -106,6 +113,9 @@ class SqliteJournal:
         # The write-ahead log still holds the pages as they were: write it back and empty it.
         await self._read(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
         return erased
+
+    def listen(self, heard: Heard) -> None:
+        """Nobody else writes into the file of one process, so there is nothing to be told."""
 
     # --- the two connections
 
@@ -193,16 +203,10 @@ class SqliteJournal:
     # --- checking, on the reader
 
     def _verify(self, db: Database, call_sid: str) -> list[str]:
-        rows = list(_rows(db, call_sid))
-        line = sqlite_index.line(db, call_sid)
-        if not rows and not line:
-            return [f"call {call_sid}: not on the record"]
-        length = line["steps"] if line else 0
-        assert isinstance(length, int)  # by the schema
-        found = chain.call_problems(self._key, call_sid, rows, length)
-        return found or index.problems(
-            call_sid, [codec.decode(row.record) for row in rows], line, sqlite_index.credits(db, call_sid)
-        )
+        with _whole(db):
+            rows, line = list(_rows(db, call_sid)), sqlite_index.line(db, call_sid)
+            credited = sqlite_index.credits(db, call_sid)
+        return call_problems(self._key, call_sid, rows, line, credited)
 
     def _verify_all(self, db: Database) -> list[str]:
         known = db.execute("SELECT call_sid FROM steps UNION SELECT call_sid FROM calls ORDER BY call_sid").fetchall()
@@ -233,6 +237,16 @@ def _failures() -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError, ValueError) as error:
         raise JournalFailed(f"the journal's file failed: {error}") from error
+
+
+@contextmanager
+def _whole(db: Database) -> Iterator[None]:
+    """What is read inside is of one moment."""
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        db.execute("COMMIT")
 
 
 def _insert_step(db: Database, step: Step, entry: codec.Entry, mac: bytes) -> None:
@@ -313,13 +327,10 @@ def _due(db: Database, now: datetime) -> list[tuple[str, Timer]]:
     return sorted(found, key=lambda pair: pair[1].due)
 
 
-def _uncovered(db: Database, row: chain.Row) -> list[str]:
-    """What a seal covers and the steps no longer hold; [] for a seal that cannot be read (told by its chain)."""
-    try:
-        seal = chain.decode_seal(row.record)
-    except ValueError:
-        return []
+def _uncovered(db: Database, seal: chain.Row) -> list[str]:
+    """What a seal covers and the steps no longer hold."""
     query = "SELECT CAST(mac AS BLOB) FROM steps WHERE call_sid = ? AND seq = ?"
-    found = [(head, db.execute(query, (head.call_sid, head.seq)).fetchone()) for head in seal.heads]
-    problems = [chain.head_problem(seal.number, head, mac[0] if mac else None) for head, mac in found]
-    return [problem for problem in problems if problem]
+    found = [(head, db.execute(query, (head.call_sid, head.seq)).fetchone()) for head in chain.heads_of(seal)]
+    return [
+        problem for head, mac in found for problem in chain.head_problems(seal.number, head, mac[0] if mac else None)
+    ]

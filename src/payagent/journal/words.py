@@ -56,8 +56,8 @@ def salted(text: str) -> Words:
 
 
 def unicode(text: str) -> str:
-    """The text with every lone surrogate, which JSON can smuggle in and no database takes, as `?`."""
-    return text.encode(errors="replace").decode()
+    """The text with every lone surrogate and NUL, which JSON can smuggle in and no database takes, as `?`."""
+    return text.encode(errors="replace").decode().replace("\0", "?")
 
 
 def masked(text: str) -> str:

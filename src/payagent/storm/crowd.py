@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 
-from payagent.accounts.sql import Entry
+from payagent.accounts.protocol import Entry
 from payagent.flow.money import Account, Bill, Money
 from payagent.lab.storm import Holder
 

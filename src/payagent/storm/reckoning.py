@@ -12,7 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from payagent import wiring
-from payagent.accounts.sql import Entry, SqlAccounts
+from payagent.accounts.protocol import Entry
+from payagent.accounts.sql import SqlAccounts
 from payagent.flow.call import Call
 from payagent.flow.table import build
 from payagent.journal.sqlite import SqliteJournal

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from payagent import rehearsal
-from payagent.accounts.sql import Entry, SqlAccounts
+from payagent.accounts.protocol import Entry
+from payagent.accounts.sql import SqlAccounts
 from payagent.lab import storm as weather
 from payagent.lab.brain import Brain
 from payagent.lab.line import LabCall, Routes
