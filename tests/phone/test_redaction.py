@@ -8,11 +8,14 @@ from random import Random
 
 import pytest
 from corpus import Saying, card_number, card_sayings, numbers_left, other_sayings
+from spoken_cards import digits_left, negatives, positives
 
-from payagent.phone.redaction import MARK, CardScanner, card_length, redact_text
+from payagent.phone.redaction import MARK, CardScanner, card_length
 
 pytestmark = pytest.mark.promise(4)
 
+LEFT_OF_A_CARD = 4
+"""A card's last four digits are told everywhere; more is a miss."""
 VISA = "4242 4242 4242 4242"
 
 
@@ -202,37 +205,69 @@ def test_calls_do_not_mix() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "left"),
+    "turn",
     [
-        ("card=4242424242424242 ok", f"card={MARK} ok"),
-        ("card 4242-4242-4242-4242.", f"card {MARK}."),
-        ("3782 822463 10005 and 4242 4242 4242 4242", f"{MARK} and {MARK}"),
-        ("4242 4242 4242 4242 4242", f"{MARK} 4242"),
-        ("seq 12 4242 4242 4242 4242 1227", f"seq 12 {MARK} 1227"),
-        ('{"n":"5555555555554444"}', f'{{"n":"{MARK}"}}'),
+        "Ada Payer, June 20, 1931, 787 555 0136",
+        "el tres de marzo de mil novecientos setenta y cuatro, 602-555-0169",
+        "veintisiete del seis del mil novecientos sesenta y cinco, seis cero dos cinco cinco cinco cero uno cero ocho",
+        "oh eight one six nineteen sixty four, seven eight seven five five five oh one seven six",
+        "12-21-54, 305 555 0136",
+        "05 01 1990, 415 555 0132",
     ],
 )
-def test_a_card_number_in_a_log_goes(line: str, left: str) -> None:
-    """In digits, spaced or dashed, wherever in the line."""
-    assert redact_text(line) == left
+def test_a_phone_number_behind_a_date_of_birth_gets_through(turn: str) -> None:
+    """Together they have as many digits as a card number."""
+    assert heard(turn) == [turn]
 
 
 @pytest.mark.parametrize(
-    "line",
+    "turn",
     [
-        "CA42424242424242424242424242424242",
-        "call=CA4242424242424242aaaaaaaaaaaaaaaa pay=PK5555555555554444bbbbbbbbbbbbbbbb",
-        "sha256:4242424242424242abcdef4242424242424242",
-        "elapsed 0.4242424242424242",
-        "4242 4242 4242 4241",
-        "at 2026-11-05T12:30:45.123456Z ns=1762345678901234567",
-        "20261105123045 1111 2222 3333 4444",
-        "POST /Payments.json 201 in 42 ms",
+        "4242, let me see, 4242, hold on, 4242, next is 4242",
+        "4242 1313, oops, scratch that, 4242 4242 4242",
+        "for two for two 4242 4242 4242",
+        "triple oh, no wait, 4000, o five six six, 5566 5556",
+        "05 01 1990 and it is 4242 4242 4242 4242",
+        "4012 three three four four, oh sorry, eighty eight eighty eight, then eighty eight eighty eight, 1881",
     ],
 )
-def test_a_log_keeps_everything_else(line: str) -> None:
-    """SIDs, hashes, times and numbers whose Luhn digit does not fit stay."""
-    assert redact_text(line) == line
+def test_hesitation_and_slips_hide_no_card_number(turn: str) -> None:
+    """A few words between its parts, a part taken back, a digit heard as a word."""
+    scanner = CardScanner()
+    cut = scanner.cut(turn, strict=False)
+
+    assert cut.found
+    assert digits_left(cut.words.replace(MARK, "")) <= LEFT_OF_A_CARD
+
+
+# The second corpus (see `spoken_cards`). Before its failures had been looked at, the scanner of the first corpus missed
+# 3.3 % of its card numbers and cut in 4.7 % of the calls without one; on both corpora it was then mended.
+
+
+def test_no_card_number_of_the_second_corpus_gets_through(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of 10 000 callers of another author fewer than 0.3 % get more than four digits of a card through."""
+    cases = positives(10_000)
+
+    missed = []
+    for case in cases:
+        scanner = CardScanner()
+        left = [scanner.cut(turn, strict=case.open).words.replace(MARK, "") for turn in case.turns]
+        if sum(map(digits_left, left)) > LEFT_OF_A_CARD:
+            missed.append(case.kind)
+    with capsys.disabled():
+        print(f"\nsecond corpus, card numbers missed: {len(missed)} of {len(cases)}, {Counter(missed)}")  # noqa: T201
+    assert len(missed) < 30, Counter(missed)
+
+
+def test_other_numbers_of_the_second_corpus_get_through(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of 10 000 calls with dates, amounts, phone and account numbers fewer than 0.3 % lose anything."""
+    cases = negatives(10_000)
+
+    alarms = [case.kind for case in cases if heard(*case.turns) != list(case.turns)]
+
+    with capsys.disabled():
+        print(f"\nsecond corpus, false alarms: {len(alarms)} of {len(cases)}")  # noqa: T201
+    assert len(alarms) < 30, Counter(alarms)
 
 
 def test_every_brands_numbers_are_known_with_what_may_follow() -> None:
@@ -261,7 +296,6 @@ def test_long_input_is_read_in_steps_that_grow_with_its_length(piece: str) -> No
         sys.setprofile(counting)
         try:
             CardScanner().cut(text, strict=False)
-            redact_text(text)
         finally:
             sys.setprofile(None)
         return count

@@ -1,4 +1,4 @@
-"""Cuts card numbers out of what callers say, and out of what is logged, before anybody reads them.
+"""Cuts card numbers out of what callers say, before anybody reads them; `logs` does it for what is logged.
 
 How a card number is found, in English and Spanish at once:
 
@@ -6,11 +6,14 @@ How a card number is found, in English and Spanish at once:
 2. A run goes when it has as many digits as the moment no longer allows: 13, well heard or not, if it begins as cards
    do; 5 when it is introduced as a card's ("my card number is …"; the last four may be named); 3 in a turn that speaks
    of a security code; while a payment session is open 4, and 3 in a turn that is bare: next to nothing but numbers.
-3. Runs that go on from each other, over other turns or words like "and then", go when they make a whole number of one
-   of the card brands, Luhn digit and all. A correction ("… 43, sorry, 42 …") may replace the last digits of the run
-   before it.
+3. Runs that go on from each other, over other turns, words like "and then", or up to five others in a turn, go when
+   they make a whole number of one of the card brands, Luhn digit and all. A correction ("… 43, sorry, 42 …") may
+   replace the last digits of what was said before it.
 4. Where a number goes, all others of that turn go too (expiry, security code), and so does all of a bare turn within
    the next two. Dates, and amounts with their currency, stay.
+
+A run that begins with a date ("June 20, 1931, 787 …", "05 01 1990 …") is judged by what follows the date, unless it
+makes a whole card number.
 
 Let through on purpose: dates of birth, amounts, phone numbers, account numbers of up to 12 digits (9 in hundreds).
 Let through of need: the pieces of a number split over turns that come before the piece that makes it recognisable: at
@@ -22,9 +25,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 from payagent.phone.spoken_numbers import Number, folded, numbers
 
@@ -32,6 +35,8 @@ MARK = "[card number removed]"
 
 # Counts of digits (rule 2): from here on a run goes.
 _CARD_DIGITS = 13
+_CARD_OF_16 = 16
+_DATE_DIGITS = 8
 _INTRODUCED_DIGITS = 5
 _OPEN_DIGITS = 4
 _CODE_DIGITS = 3
@@ -41,6 +46,9 @@ _HIDDEN_DIGITS = 10
 # How far back rules 3 and 4 reach, in digits, words and turns.
 _TAIL_DIGITS = 19
 _CORRECTED_DIGITS = 4
+_BETWEEN_WORDS = 5
+_READINGS = 128
+"""So many ways at most to read what was begun: each correction adds some."""
 _INTRODUCTION_WORDS = 5
 _TAIL_TURNS = 3
 """So many turns in a row without a number, and the pieces heard before them are forgotten."""
@@ -52,11 +60,25 @@ def _words(text: str) -> frozenset[str]:
 
 
 _FILLERS = _words("uh um uhm er erm eh em este hmm mm dash hyphen guion space espacio okay ok comma coma dot punto")
-_CORRECTIONS = _words("no wait sorry actually correction i mean rather perdon digo espera espere corrijo mejor")
+_CORRECTIONS = _words(
+    "no wait sorry actually correction i mean rather oops scratch wrong mistake over again instead "
+    "perdon digo espera espere corrijo mejor equivoque equivoco nuevo decir error borre"
+)
 _GOING_ON = _words(
     "and then next followed by comes the rest last my digits code is are it's "
     "y luego despues sigue el resto mi codigo es son"
 )
+_MONTHS = _words(
+    "january february march april may june july august september october november december "
+    "jan feb mar apr jun jul aug sept oct nov dec "
+    "enero febrero marzo abril mayo junio julio agosto septiembre setiembre octubre noviembre diciembre"
+)
+_OF = _words("of the de del el")
+_OTHER_NUMBER = _MONTHS | _words(
+    "phone cell mobile account invoice zip born birth street avenue apartment "
+    "telefono celular cuenta factura nacio calle"
+)
+"""Words before a number that is none of a card's."""
 _CARD = _words("card tarjeta visa mastercard amex discover")
 _OTHER_CARD = _words("insurance member membership id medicare medicaid health library loyalty")
 _INTRODUCTION = _words("number no is it's the digits are starts begins with goes numero es son el empieza comienza con")
@@ -64,12 +86,20 @@ _SECURITY_CODE = _words("cvv cvc csc security seguridad")
 _CURRENCY = _words("$ € £ dollars dollar bucks cents usd euros euro pounds pesos dolares centavos libras")
 _HOMOPHONES = {"to": "2", "too": "2", "for": "4", "fore": "4", "won": "1", "ate": "8", "tree": "3", "free": "3"}
 """What speech recognition writes for a digit; taken for one only between two numbers."""
+_ZEROS = {"o": "0", "oh": "0"}
 _WITHIN_RUN = _FILLERS | _HOMOPHONES.keys()
 _BESIDE_PIECES = _FILLERS | _CORRECTIONS | _GOING_ON
 
-_DATE = r"(?<![\d/.-])(?:\d{1,2}[/.-]\d{1,2}[/.-](?:19|20)\d\d|(?:19|20)\d\d-\d{1,2}-\d{1,2})(?![/.-]?\d)"
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
+_DATE = (
+    r"(?<![\d/.-])(?:\d{1,2}[/.-]\d{1,2}[/.-](?:19|20)\d\d|(?:19|20)\d\d-\d{1,2}-\d{1,2}"
+    rf"|{_DAY}[/.-]{_DAY}[/.-]\d\d)(?![/.-]?\d)"
+)
 _TOKEN = re.compile(rf"(?P<date>{_DATE})|\d+|[^\W\d_]+(?:'[^\W\d_]+)*")
-_LOGGED = re.compile(r"(?<![0-9A-Za-z])(?<!\d\.)\d(?:[ -]{0,2}\d){12,}(?![0-9A-Za-z])")
+_YEAR = r"(?:19[2-9]|20[0-3])\d"
+_NUMERIC_DATE = re.compile(rf"{_DAY} ?{_DAY} {_YEAR}")
+_REST_OF_DATE = re.compile(rf"(?:{_DAY} )?{_YEAR}")
+"""What follows a month's name, or "of"."""
 
 # The card brands by their first digits, and how long their numbers are (fact sheet, section 5.6; of the lengths it
 # allows Maestro and Diners only those that banks give out: all others would find a card in too many account numbers).
@@ -98,7 +128,10 @@ class _Run:
     numbers: tuple[str, ...]
     start: int
     end: int
-    longest: int = 0
+    hidden: tuple[int, ...] = ()
+    before: str = ""
+    behind: str = ""
+    dated: bool = False
     goes_on: bool = False
     corrects: bool = False
     introduced: bool = False
@@ -107,6 +140,13 @@ class _Run:
     @property
     def digits(self) -> str:
         return "".join(self.numbers)
+
+    @property
+    def readings(self) -> Iterator[tuple[str, ...]]:
+        """Its numbers, without and with what recognition may have written for a digit before and behind them."""
+        for before in {(), (self.before,) if self.before else ()}:
+            for behind in {(), (self.behind,) if self.behind else ()}:
+                yield (*before, *self.numbers, *behind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +162,8 @@ class CardScanner:
     """Listens to one call: a number may be split over its turns, so it remembers the last 19 digits it let through."""
 
     def __init__(self) -> None:
-        self._tail: list[_Run] = []
+        self._begun: frozenset[tuple[str, ...]] = frozenset()
+        self._heard = 0
         self._turns_without = 0
         self._wary = 0
 
@@ -148,7 +189,7 @@ class CardScanner:
         if turn.bare and self._wary:
             return True
         if turn.bare and strict:
-            return said + sum(len(piece.digits) for piece in self._tail) >= _CODE_DIGITS
+            return said + self._heard >= _CODE_DIGITS
         if turn.security_code and said >= _CODE_DIGITS:
             return True
         if strict:
@@ -160,37 +201,25 @@ class CardScanner:
         found = False
         for run in runs:
             if run.amount or not run.goes_on:
-                self._tail.clear()
+                self._forget()
             if run.amount:
                 continue
-            found = found or _completes(self._tail, run)
-            self._tail.append(run)
-            while sum(len(piece.digits) for piece in self._tail) > _TAIL_DIGITS:
-                del self._tail[0]
+            begun = {(), *self._begun, *(_corrected(self._begun, run) if run.corrects else ())}
+            readings = [(head, reading) for head in begun for reading in run.readings]
+            found = found or any(_completes("".join(head), "".join(reading)) for head, reading in readings)
+            said = sorted({(*head, *reading) for head, reading in readings})[:_READINGS]
+            self._begun = frozenset(one for one in said if sum(map(len, one)) <= _TAIL_DIGITS)
+            self._heard += len(run.digits)
         return found
+
+    def _forget(self) -> None:
+        self._begun, self._heard = frozenset(), 0
 
     def _remember(self, runs: Sequence[_Run], *, found: bool) -> None:
         self._wary = _WARY_TURNS if found else max(0, self._wary - 1)
         self._turns_without = 0 if runs else self._turns_without + 1
         if found or self._turns_without >= _TAIL_TURNS:
-            self._tail.clear()
-
-
-def redact_text(text: str) -> str:
-    """`text`, a line of a log, with `MARK` for card numbers in digits, spaced or dashed; SIDs and hashes stay."""
-    return _LOGGED.sub(lambda found: _without(found[0], list(_logged_cards(found[0]))), text)
-
-
-def _logged_cards(text: str) -> Iterator[_Run]:
-    """The card numbers among groups of digits; each begins and ends with a group."""
-    groups = list(re.finditer(r"\d+", text))
-    done = 0
-    for i, first in enumerate(groups):
-        nearby = groups[i : i + _TAIL_DIGITS]
-        for last, digits in zip(nearby, accumulate(group[0] for group in nearby), strict=True):
-            if first.start() >= done and card_length(digits) == len(digits):
-                done = last.end()
-                yield _Run((digits,), first.start(), done)
+            self._forget()
 
 
 def card_length(digits: str) -> int:
@@ -213,33 +242,60 @@ def _luhn(digits: str) -> bool:
 def _may_hold_card(run: _Run) -> bool:
     """Whether 13 digits or more follow the start of one of the run's numbers, and it begins as cards do (2 to 6).
 
-    Hundreds and thousands may hide digits: there the longest reading counts, if the shortest has 10.
+    Hundreds and thousands may hide digits: there the longest reading counts, if the shortest has 10. What recognition
+    may have written for a digit before or behind the run ("for one one one …") is tried, too.
     """
-    left = run.longest if len(run.digits) >= _HIDDEN_DIGITS else len(run.digits)
-    for number in run.numbers:
+    dated = _date(run)
+    if dated and card_length(run.digits):
+        return True
+    said = run.numbers[dated:] if dated else (run.before, *run.numbers, run.behind)
+    left = len("".join(said))
+    left += sum(run.hidden[dated:]) if left >= _HIDDEN_DIGITS else 0
+    for number in filter(None, said):
         if left >= _CARD_DIGITS and number[0] in "23456":
             return True
         left -= len(number)
     return False
 
 
-def _completes(heard: Sequence[_Run], run: _Run) -> bool:
-    """Whether `run` brings a card number begun in the runs `heard` before it to its end."""
-    if not heard:
-        return False
-    *earlier, last = heard
-    pieces = ["", *(piece.digits for piece in reversed(earlier))]
-    begun = [
-        head + kept for kept in _kept(last, run) for head in accumulate(pieces, lambda after, piece: piece + after)
-    ]
-    return any(len(digits) < card_length(digits + run.digits) for digits in begun)
+def _date(run: _Run) -> int:
+    """How many of the run's first numbers are a date. One of 16 digits that begins as cards do is none."""
+    if not run.dated and len(run.digits) == _CARD_OF_16 and run.digits[0] in "23456":
+        return 0
+    form = _REST_OF_DATE if run.dated else _NUMERIC_DATE
+    return next(
+        (n for n in range(min(len(run.numbers), _DATE_DIGITS), 0, -1) if form.fullmatch(_parts(run.numbers[:n]))), 0
+    )
 
 
-def _kept(last: _Run, run: _Run) -> list[str]:
-    """What may hold of `last`: all of it, or less if `run` corrects it and is no repetition (just as many digits)."""
-    if not run.corrects or len(run.digits) == len(last.digits):
-        return [last.digits]
-    return [kept for kept in accumulate(last.numbers) if len(kept) >= len(last.digits) - _CORRECTED_DIGITS]
+def _parts(numbers: Sequence[str]) -> str:
+    """Numbers as the parts of a date: digits said one by one are drawn together ("0 5" is "05", "19 90" is "1990")."""
+    day, year = list(numbers), ""
+    while day and len(year) < len("1990"):
+        year = f"{day.pop()}{year}"
+    parts: list[str] = []
+    for number in day:
+        if parts and len(parts[-1]) == 1 and len(number) == 1:
+            parts[-1] += number
+        else:
+            parts.append(number)
+    return " ".join([*parts, year])
+
+
+def _completes(begun: str, digits: str) -> bool:
+    """Whether these digits bring a card number begun before them to its end."""
+    return len(begun) < card_length(begun + digits)
+
+
+def _corrected(begun: Iterable[tuple[str, ...]], run: _Run) -> Iterator[tuple[str, ...]]:
+    """What may hold of it when `run` corrects it: less of its end, unless `run` only repeats it (as many digits)."""
+    for said in begun:
+        digits = len("".join(said))
+        if digits == len(run.digits):
+            continue
+        for n in range(len(said)):
+            if 0 < digits - len("".join(said[:n])) <= _CORRECTED_DIGITS:
+                yield said[:n]
 
 
 def _without(text: str, runs: Sequence[_Run]) -> str:
@@ -281,20 +337,42 @@ def _run(text: str, tokens: Sequence[re.Match[str]], words: Sequence[str], since
     first, after = group[0].first, group[-1].after
     start = tokens[first].start()
     between = words[since:first]
-    said = [group[0].digits]
+    said, hidden = [group[0].digits], [group[0].longest - len(group[0].digits)]
     for before, number in pairwise(group):
-        said += [_HOMOPHONES[word] for word in words[before.after : number.first] if word in _HOMOPHONES]
-        said.append(number.digits)
+        heard = [_HOMOPHONES[word] for word in words[before.after : number.first] if word in _HOMOPHONES]
+        said += [*heard, number.digits]
+        hidden += [*(0 for _ in heard), number.longest - len(number.digits)]
     return _Run(
         numbers=tuple(said),
         start=start,
         end=tokens[after - 1].end(),
-        longest=sum(map(len, said)) + sum(number.longest - len(number.digits) for number in group),
-        goes_on=all(word in _BESIDE_PIECES for word in between),
+        hidden=tuple(hidden),
+        before=_misheard_before(words, since, first),
+        behind=_HOMOPHONES.get(words[after], "") if after < len(words) else "",
+        dated=_follows_month(words[:first], since),
+        goes_on=all(word in _BESIDE_PIECES for word in between)
+        or bool(since and len(between) <= _BETWEEN_WORDS and _OTHER_NUMBER.isdisjoint(between)),
         corrects=not _CORRECTIONS.isdisjoint(between),
         introduced=_introduces_card(words, first),
         amount=not _CURRENCY.isdisjoint([*words[after : after + 1], text[max(0, start - 2) : start].strip()]),
     )
+
+
+def _misheard_before(words: Sequence[str], since: int, first: int) -> str:
+    """The digits that recognition may have written as other words right before a number: "for", "oh"."""
+    digits = ""
+    while first > since and words[first - 1] in _HOMOPHONES | _ZEROS:
+        first -= 1
+        digits = (_HOMOPHONES | _ZEROS)[words[first]] + digits
+    return digits
+
+
+def _follows_month(words: Sequence[str], since: int) -> bool:
+    """Whether a month's name, or a number with an "of", stands right before ("June …", "27 del 6 del …")."""
+    n = len(words)
+    while n > since and words[n - 1] in _OF:
+        n -= 1
+    return (n > since and words[n - 1] in _MONTHS) or 0 < since == n < len(words)
 
 
 def _introduces_card(words: Sequence[str], first: int) -> bool:
