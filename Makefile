@@ -3,14 +3,14 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-DEMO ?= call full_payment
+DEMO ?= demo
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
 .PHONY: help demo test lint format clean
 
 help:
-	@echo "make demo     play a whole payment call in the terminal (no account, no phone, no key)"
+	@echo "make demo     the lab in a browser: make a payment call (no account, no phone, no key)"
 	@echo "make test     lint, types, import contracts, diagrams, tests, coverage"
 	@echo "make lint     all checks but the tests"
 	@echo "make format   format the code and mend what ruff can mend"

@@ -7,11 +7,14 @@ import os
 import re
 import shlex
 import shutil
+import signal
+import socket
 import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from logging_state import logging_restored
 from typer.testing import CliRunner
@@ -199,12 +202,47 @@ async def test_a_real_model_can_be_rehearsed_with() -> None:
         assert "Traceback" not in output
 
 
-def test_the_demo_plays_a_full_payment() -> None:
-    """The one command of the README."""
+def test_the_demo_plays_a_full_payment_where_there_is_no_terminal() -> None:
+    """As in CI: one call as text, and it ends."""
     status, output = run("demo")
 
     assert status == 0
     assert "Charged 600.00 USD" in output
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+async def test_the_lab_is_served_until_it_is_told_to_end(ending: signal.Signals) -> None:
+    """It says where it is, answers there, and ends in good order, tabs that look on included."""
+    process = await asyncio.create_subprocess_exec(
+        PAYAGENT, "demo", "--port", "0", "--no-browser", env={}, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(LONGEST):
+        found = re.search(
+            r"The lab is at (http://127\.0\.0\.1:\d+): open it", (await process.stdout.readline()).decode()
+        )
+        assert found is not None
+        async with httpx.AsyncClient(base_url=found[1], trust_env=False) as client:
+            room = re.search(r'data-room="([^"]+)"', (await client.get("/")).text)
+            assert room is not None
+            async with client.stream("GET", f"/rooms/{room[1]}/news") as news:
+                assert await anext(news.aiter_lines()) == "retry: 500"
+                process.send_signal(ending)
+                output, _ = await process.communicate()
+
+    assert process.returncode == 0
+    assert output.decode().splitlines() == ["Ctrl-C ends it.", "", "The lab is closed."]
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    """With what to do about it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        status, output = run("demo", "--port", str(taken.getsockname()[1]), "--no-browser")
+
+    assert status == 2
+    assert "choose another with --port" in output
 
 
 # call --interactive

@@ -40,9 +40,37 @@ def call(
 
 
 @main.command()
-def demo() -> None:
-    """Play one full payment in the terminal."""
-    raise typer.Exit(_play("full_payment", "scripted", 0.1))
+def demo(
+    port: Annotated[
+        int | None, typer.Option(help="Where the lab listens, on this machine only  [default: 3033]")
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, open nothing")] = False,
+) -> None:
+    """Open the lab in a browser: make a call, watch what the machine makes of it.
+
+    Without a terminal (and no --port) it plays one full payment in text and ends.
+    """
+    if port is None and not sys.stdout.isatty():
+        raise typer.Exit(_play("full_payment", "scripted", 0.1))
+    from payagent.demo.run import DEFAULT_PORT
+
+    raise typer.Exit(_serve_lab(DEFAULT_PORT if port is None else port, not no_browser))
+
+
+def _serve_lab(port: int, browser: bool) -> int:
+    import os
+
+    from payagent import rehearsal
+    from payagent.demo import run
+
+    directory = rehearsal.lab_directory()
+    real = _real_model("openai") if os.environ.get("OPENAI_API_KEY") else None
+    with _lab_log(directory):
+        try:
+            asyncio.run(run.show(directory, port, real_model=real, browser=browser, tell=typer.echo))
+        except OSError as error:
+            raise fail(f"port {port}: {error.strerror}; choose another with --port") from None
+    return 0
 
 
 def _play(name: str, model: str, scale: float) -> int:

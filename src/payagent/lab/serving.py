@@ -32,7 +32,11 @@ def bind(port: int = 0) -> Listener:
     # With the protocol named, asyncio turns Nagle's algorithm off; else every small answer may wait 40 ms for an ACK.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(("127.0.0.1", port))
+    try:
+        bound.bind(("127.0.0.1", port))
+    except OSError:
+        bound.close()
+        raise
     return Listener(bound, f"http://127.0.0.1:{bound.getsockname()[1]}")
 
 
