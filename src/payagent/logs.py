@@ -17,6 +17,7 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
+SHORTEST_CARD = 12
 CARD_REMOVED = "[card number removed]"
 SECRET_REMOVED = "[secret removed]"  # noqa: S105 - what stands in a secret's place
 # Digits with single spaces or dashes between. Beside a hexadecimal digit they are part of a SID or a hash, behind a
@@ -55,7 +56,7 @@ def _card_end(groups: list[re.Match[str]]) -> int:
     digits, end = "", 0
     for group in groups:
         digits += group.group()
-        if 12 <= len(digits) <= 19 and passes_luhn(digits):
+        if SHORTEST_CARD <= len(digits) <= 19 and passes_luhn(digits):
             end = group.end()
     return end
 
@@ -66,10 +67,13 @@ class Redaction:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         # The longest first: one secret may begin another.
         known = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+        self._shortest = min([SHORTEST_CARD, *map(len, known)])
         self._secrets = re.compile("|".join(map(re.escape, known)) if known else r"(?!)")
 
     def text(self, text: str) -> str:
         """`text` without secrets and card numbers."""
+        if len(text) < self._shortest:
+            return text
         return cut_cards(self._secrets.sub(SECRET_REMOVED, text))
 
     def __call__(self, logger: object, method: str, event: EventDict) -> EventDict:

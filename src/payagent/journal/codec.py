@@ -245,20 +245,20 @@ def _tagged(value: ev.Event | fx.Order) -> dict[str, Any]:
 
 
 def _plain(value: object) -> Any:
+    if (names := RECORDED.get(type(value))) is not None:  # most values are these, or text
+        return {name: _plain(getattr(value, name)) for name in names}
     match value:
-        case bool() | int() | None:
-            return value
         case str():
             return unicode(value)
+        case bool() | int() | None:
+            return value
         case Decimal():
             return str(value)
         case datetime():
             return time_text(value)
         case tuple():
             return [_plain(item) for item in value]
-    if (names := RECORDED.get(type(value))) is None:
-        raise JournalFailed(f"{type(value).__name__} has no place in the record")
-    return {name: _plain(getattr(value, name)) for name in names}
+    raise JournalFailed(f"{type(value).__name__} has no place in the record")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ Rules (Twilio: "Webhooks security"; fact sheet 1.2 and 1.3):
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from urllib.parse import parse_qs, urlsplit
 
@@ -36,7 +36,11 @@ class Signatures:
         Raises:
             BadSignature: Twilio did not sign this.
         """
-        if not any(_equal(good, signature) for good in self._good(url, form)):
+        try:
+            fits = any(_equal(good, signature) for good in self._good(url, form))
+        except (TypeError, ValueError):
+            fits = False  # an uploaded file, half a surrogate pair, a port that is no number: nothing Twilio signs
+        if not fits:
             raise BadSignature("the request does not carry a valid Twilio signature")
 
     def check_json(self, url: str, raw_body: bytes, signature: str | None) -> None:
@@ -67,25 +71,24 @@ class Signatures:
             raise BadSignature("there is no auth token to sign with")
         return str(self._validators[0].compute_signature(url, ImmutableMultiDict(form)))
 
-    def _good(self, url: str, form: Form) -> Iterable[str]:
-        """Every signature that is right for this request: each token, each spelling of the URL."""
-        try:
-            pairs = ImmutableMultiDict(form)
-            return [v.compute_signature(u, pairs) for v in self._validators for u in _spellings(url)]
-        except (TypeError, ValueError):
-            return []  # an uploaded file, half a surrogate pair, a port that is no number: nothing Twilio signs
+    def _good(self, url: str, form: Form) -> Iterator[str]:
+        """Every signature that is right for this request: each token, each spelling of the URL, the likeliest first."""
+        pairs = ImmutableMultiDict(form)
+        for validator in self._validators:
+            for spelling in _spellings(url):
+                yield validator.compute_signature(spelling, pairs)
 
 
-def _spellings(url: str) -> set[str]:
+def _spellings(url: str) -> list[str]:
     """The URL as it stands, without its port, and with the default one: Twilio is not consistent (as is its SDK).
 
     The SDK takes 80 for the default port of every scheme but `https`; `wss` gets its true one as well.
     """
     parts = urlsplit(url)
-    spellings = {url, remove_port(parts), add_port(parts)}
+    spellings = [url, remove_port(parts), add_port(parts)]
     if parts.scheme == "wss" and not parts.port:
-        spellings.add(parts._replace(netloc=f"{parts.netloc}:443").geturl())
-    return spellings
+        spellings.append(parts._replace(netloc=f"{parts.netloc}:443").geturl())
+    return list(dict.fromkeys(spellings))
 
 
 def _equal(good: str, signature: str | None) -> bool:
