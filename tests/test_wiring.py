@@ -15,6 +15,7 @@ from payagent.doctor import Finding, examine
 from payagent.errors import AccountsFailed, JournalFailed, SettingsError, SpeechError
 from payagent.flow.states import State
 from payagent.journal.protocol import Search
+from payagent.journal.sqlite import SqliteJournal
 from payagent.lab.model import ScriptedModel
 from payagent.lab.serving import bind, serve
 from payagent.lab.twilio import StandInTwilio
@@ -210,3 +211,22 @@ async def test_the_doctor_can_try_everything(tmp_path: Path) -> None:
 def trouble(findings: list[Finding]) -> set[str]:
     """The names of what is in trouble."""
     return {finding.name for finding in findings if finding.ok is False}
+
+
+async def test_a_line_seals_its_record(tmp_path: Path) -> None:
+    """A step cut off after the line has ended is found, and so is a whole call."""
+    settings = at(tmp_path)
+    app = wiring.application(settings)
+    async with app.router.lifespan_context(app):
+        await app.state.desk.switchboard.start("CA" + "1" * 32, "***0100", "hash")
+    with sqlite3.connect(tmp_path / "payagent.db") as db:
+        db.execute("DROP TRIGGER steps_no_delete")
+        for table in ("steps", "words", "calls"):
+            db.execute(f"DELETE FROM {table}")
+    db.close()
+    journal = SqliteJournal(tmp_path / "payagent.db", settings.journal_secret)
+    await journal.open()
+    problems = await journal.verify_all()
+    await journal.close()
+
+    assert problems == [f"call CA{'1' * 32} step 1: missing, and seal 1 covers it"]

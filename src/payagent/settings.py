@@ -172,6 +172,7 @@ class Settings(FlowSettings):
     journal_key: SecretStr | None = _setting(
         None, "key of the journal's seals; default: derived from TWILIO_AUTH_TOKEN, so set it before rotating that"
     )
+    seal_seconds: Seconds = _setting(300.0, "how often the record is sealed; what is cut off after a seal shows")
     outage_seconds: Seconds = _setting(10.0, "longest a caller waits for a record that cannot be written")
     spool_dir: Path | None = _setting(
         None,

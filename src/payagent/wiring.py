@@ -24,6 +24,7 @@ from payagent.accounts.sql import SqlAccounts
 from payagent.doctor import Probes
 from payagent.errors import SettingsError
 from payagent.flow.table import Flow, build
+from payagent.journal.sealing import Sealing
 from payagent.journal.spool import Spool
 from payagent.journal.sqlite import SqliteJournal
 from payagent.llm import Model
@@ -136,6 +137,7 @@ def application(
             desk = Desk(journal, performer, model, sentences, _locales(settings), now, seen, metrics, patience)
             spool = Spool(settings.spool_path, settings.journal_secret)
             switchboard = Switchboard(flow, desk, spool)
+            sealing = Sealing(journal, settings.seal_seconds, now)
             try:
                 await spool.open()
                 await journal.open()
@@ -143,10 +145,12 @@ def application(
                 if settings.wants_demo_accounts:
                     await load_demo(accounts)
                 switchboard.sweep_on()
+                sealing.begin()
                 _tell_of_console(settings)
                 yield _front_desk(settings, switchboard, journal, sentences, relay, metrics)
             finally:
                 await switchboard.close()
+                await sealing.close()
                 await model.close()
                 await accounts.close()
                 await journal.close()

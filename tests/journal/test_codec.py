@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from payagent.errors import JournalFailed
 from payagent.flow import effects as fx
 from payagent.flow import events as ev
-from payagent.flow.money import Money
+from payagent.flow.money import Account, Money
 from payagent.flow.states import State
 from payagent.flow.step import Step, Timer
-from payagent.flow.tools import ARGUMENTS_LENGTH
+from payagent.flow.tools import ARGUMENTS_LENGTH, TOOLS
 from payagent.journal.codec import (
     RECORDED,
     SPOKEN,
@@ -55,7 +55,10 @@ def test_every_event_comes_back(kind: type[ev.Event]) -> None:
     @given(made(kind))
     def check(event: ev.Event) -> None:
         if isinstance(event, ev.ToolCalled):
-            event = replace(event, arguments=event.arguments[:ARGUMENTS_LENGTH])
+            known = event.name in TOOLS and event.name != "verify_user"
+            event = replace(event, arguments=event.arguments[:ARGUMENTS_LENGTH] if known else "{}")
+        if isinstance(event, ev.CallStarted):
+            event = replace(event, caller=event.caller.replace("\n", ""))
         step = replace(STEP, event=event)
         assert read(encode(step)) == step
 
@@ -136,9 +139,47 @@ def test_identity_is_never_written() -> None:
     assert decode(record).event == replace(event, arguments="{}")
 
 
+def test_a_tool_that_there_is_not_is_written_without_its_arguments() -> None:
+    """A model that misspells `verify_user` sends a birth date all the same."""
+    event = ev.ToolCalled("t", "c", "verifyUser", '{"date_of_birth": "1990-05-01"}')
+    record = encode(replace(STEP, event=event)).record
+
+    assert decode(record).event == replace(event, arguments="{}")
+    assert b"1990" not in record
+
+
+@pytest.mark.parametrize(
+    ("event", "erased"),
+    [
+        (ev.CallStarted("***0100", "a1b2c3"), ev.CallStarted("", "")),
+        (
+            ev.IdentityMatched("o", Account("A-1", "Humphrey Bogart", "es", has_hsa=True)),
+            ev.IdentityMatched("o", Account("A-1", "", "es", has_hsa=True)),
+        ),
+    ],
+)
+def test_who_called_stands_beside_the_record(event: ev.Event, erased: ev.Event) -> None:
+    """So that it can be erased as words are; which account was paid for stays."""
+    entry = encode(replace(STEP, event=event))
+
+    assert read(entry).event == event
+    assert decode(entry.record).event == erased
+    assert not [word for word in (b"0100", b"a1b2c3", b"Bogart") if word in entry.record]
+
+
+def test_records_of_before_keep_who_called() -> None:
+    """Where it still stands in the record itself, it is read from there."""
+    entry = encode(replace(STEP, event=ev.CallStarted("***0100", "a1b2c3")))
+    plain = json.loads(entry.record)
+    plain["event"] = {"type": "CallStarted", "caller": "***0100", "caller_id": "a1b2c3"}
+
+    assert decode(json.dumps(plain).encode()).event == ev.CallStarted("***0100", "a1b2c3")
+
+
 def test_long_arguments_are_cut() -> None:
     """A model's ramblings do not swell the record."""
-    event = decode(encode(replace(STEP, event=ev.ToolCalled("t", "c", "x", "y" * 9000))).record).event
+    called = ev.ToolCalled("t", "c", "human_agent_handoff", "y" * 9000)
+    event = decode(encode(replace(STEP, event=called)).record).event
 
     assert isinstance(event, ev.ToolCalled)
     assert len(event.arguments) == ARGUMENTS_LENGTH
@@ -152,9 +193,9 @@ def test_unlisted_class_is_refused() -> None:
 
 def test_lone_surrogates_do_not_stop_the_record() -> None:
     """Text that is not Unicode, which a model's JSON can carry, is recorded with a `?` in its place."""
-    event = decode(encode(replace(STEP, event=ev.ToolCalled("t", "c", "x", "caf\ud800"))).record).event
+    event = decode(encode(replace(STEP, event=ev.ToolCalled("t", "c", "start_payment", "caf\ud800"))).record).event
 
-    assert event == ev.ToolCalled("t", "c", "x", "caf?")
+    assert event == ev.ToolCalled("t", "c", "start_payment", "caf?")
 
 
 @pytest.mark.parametrize(

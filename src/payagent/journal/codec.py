@@ -1,8 +1,10 @@
 """Steps as JSON and back, by a list of what may be written.
 
 * `RECORDED` names, class by class, the fields that are written: a field that is not on it is not on the record.
-* Spoken words stand apart from the record (see `words`); a record whose words were erased decodes with "".
-* The arguments of `verify_user` are written as `{}`, those of `LookUpIdentity` not at all: they are personal.
+* Spoken words, the account holder's name and what is known of the caller's number stand apart from the record (see
+  `words`); a record whose words were erased decodes with "" for them.
+* The arguments of `verify_user` and of tools there are not are written as `{}`, those of `LookUpIdentity` not at all:
+  they are or may be personal.
 * Decimals are strings, times ISO 8601 in UTC. The JSON is canonical: keys sorted, no spaces.
 * A record of another version is refused, not guessed at.
 """
@@ -24,7 +26,7 @@ from payagent.flow import events as ev
 from payagent.flow.money import Account, Bill, Money
 from payagent.flow.states import State
 from payagent.flow.step import Step, Timer
-from payagent.flow.tools import ARGUMENTS_LENGTH
+from payagent.flow.tools import ARGUMENTS_LENGTH, TOOLS
 from payagent.journal.words import Words, masked, salted, unicode
 
 VERSION = 1
@@ -114,6 +116,9 @@ SPOKEN: dict[type[object], str] = {
     ev.ClaimStopped: "words",
 }
 """The field of these events that holds spoken words; in the record stands `words`, their digest."""
+
+APART = "\n"
+"""Between what is known of a caller's number and what stands for the whole of it."""
 
 _EVENTS: dict[str, type[ev.Event]] = {kind.__name__: kind for kind in get_args(ev.Event)}
 _ORDERS: dict[str, type[fx.Order]] = {kind.__name__: kind for kind in get_args(fx.Order)}
@@ -232,7 +237,11 @@ def _without_words(step: Step) -> tuple[ev.Event, Words | None]:
             # The agent repeats what it heard, so its words are masked too.
             identifying = step.before is State.VERIFYING_IDENTITY
             return step.event, salted(masked(text) if identifying else text)
-        case ev.ToolCalled(name="verify_user"):
+        case ev.CallStarted(caller=caller, caller_id=caller_id):
+            return replace(step.event, caller="", caller_id=""), salted(f"{caller}{APART}{caller_id}")
+        case ev.IdentityMatched(account=account):
+            return replace(step.event, account=replace(account, name="")), salted(account.name)
+        case ev.ToolCalled(name=name) if name == "verify_user" or name not in TOOLS:
             return replace(step.event, arguments="{}"), None
         case ev.ToolCalled(arguments=arguments):
             return replace(step.event, arguments=arguments[:ARGUMENTS_LENGTH]), None
@@ -279,7 +288,14 @@ def _read(record: bytes) -> dict[str, Any]:
 def _event(plain: dict[str, Any], text: str) -> ev.Event:
     kind = _EVENTS[plain["type"]]
     spoken = {SPOKEN[kind]: text} if kind in SPOKEN else {}
-    return msgspec.convert(plain | spoken, kind)
+    event = msgspec.convert(plain | spoken, kind)
+    match event:
+        case ev.CallStarted() if text:
+            caller, _, caller_id = text.partition(APART)
+            return replace(event, caller=caller, caller_id=caller_id)
+        case ev.IdentityMatched(account=account) if text:
+            return replace(event, account=replace(account, name=text))
+    return event
 
 
 def _order(plain: dict[str, Any]) -> fx.Order:
