@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import inspect
 import json
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from virtual_time import virtual_now
+from virtual_time import VirtualLoop, virtual_now
 
 from payagent.accounts.demo import load_demo
 from payagent.accounts.protocol import Accounts
@@ -25,6 +26,7 @@ from payagent.flow.money import Money
 from payagent.flow.states import Pace, State
 from payagent.flow.step import Step
 from payagent.flow.table import Flow, build
+from payagent.journal.postgres import PostgresJournal
 from payagent.journal.protocol import Journal
 from payagent.journal.spool import Spool
 from payagent.journal.sqlite import SqliteJournal
@@ -197,7 +199,7 @@ class Pen(Frail):
     or have another worker write first.
     """
 
-    def __init__(self, journal: SqliteJournal) -> None:
+    def __init__(self, journal: object) -> None:
         super().__init__(journal)
         self.fails: list[Exception] = []
         self.before: Callable[[Step], Awaitable[None]] | None = None
@@ -212,12 +214,31 @@ class Pen(Frail):
             self.after(f"append {step.seq}")
 
 
+class Owing:
+    """A part that answers over a socket: the virtual clock waits for it, as it does for threads."""
+
+    def __init__(self, part: object) -> None:
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._part, name)
+        if not inspect.iscoroutinefunction(found):
+            return found
+
+        async def owed(*arguments: Any, **named: Any) -> Any:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualLoop)
+            return await loop.owing(asyncio.ensure_future(found(*arguments, **named)))
+
+        return owed
+
+
 @dataclass
 class Worker:
     """One process at work: a switchboard over a journal connection of its own."""
 
     switchboard: Switchboard
-    journal: SqliteJournal
+    journal: Journal
     pen: Pen
     steps: list[Step] = field(default_factory=list)
 
@@ -227,10 +248,14 @@ class Worker:
 
 
 class Line:
-    """Everything one call needs. `session` and `ear` are of the latest worker and relay."""
+    """Everything one call needs. `session` and `ear` are of the latest worker and relay.
 
-    def __init__(self, folder: Path, flow: Flow) -> None:
+    `url` is the PostgreSQL that has the journal; "": it is a SQLite file.
+    """
+
+    def __init__(self, folder: Path, flow: Flow, url: str = "") -> None:
         self.folder = folder
+        self.url = url
         self.flow = flow
         self.model = ScriptedModel()
         self.till = Till()
@@ -251,8 +276,7 @@ class Line:
 
     async def hire(self, **other: Any) -> Worker:
         """Another worker on the same journal; `other` takes the place of parts of its desk."""
-        journal = SqliteJournal(self.folder / "journal.db", KEY)
-        await journal.open()
+        journal = await self.open_journal()
         pen = Pen(journal)
         steps: list[Step] = []
         metrics = Metrics()
@@ -278,6 +302,16 @@ class Line:
         switchboard = Switchboard(self.flow, Desk(**(parts | other)), cast(Spool, self.spool))
         self.workers.append(Worker(switchboard, journal, pen, steps))
         return self.worker
+
+    async def open_journal(self) -> Journal:
+        """The journal by a connection of its own."""
+        if self.url:
+            journal = Owing(PostgresJournal(self.url, KEY))
+            await journal.open()
+            return cast(Journal, journal)
+        file = SqliteJournal(self.folder / "journal.db", KEY)
+        await file.open()
+        return file
 
     async def ring(self) -> Session:
         """The phone rings and the relay connects; the greeting is spoken by Twilio."""
@@ -306,8 +340,7 @@ class Line:
 
     async def steps(self) -> list[Step]:
         """The call's record, read with a connection of its own."""
-        journal = SqliteJournal(self.folder / "journal.db", KEY)
-        await journal.open()
+        journal = await self.open_journal()
         try:
             return await journal.steps(CALL)
         finally:
@@ -357,9 +390,9 @@ async def settled() -> None:
 
 
 @asynccontextmanager
-async def open_line(folder: Path, pace: Pace = Pace.MODEL) -> AsyncIterator[Line]:
+async def open_line(folder: Path, pace: Pace = Pace.MODEL, url: str = "") -> AsyncIterator[Line]:
     """A line with one worker; at the end everything is closed, whatever state it is in."""
-    line = Line(folder, build(pace))
+    line = Line(folder, build(pace), url)
     await line.accounts.open()
     await load_demo(line.accounts)
     await line.hire()

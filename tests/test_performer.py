@@ -38,6 +38,16 @@ CANCEL = do.CancelPay(PAYMENT)
 TWILIO = [(OPEN, "open"), (CAPTURE, "capture"), (COMPLETE, "complete"), (CANCEL, "cancel")]
 
 
+async def wanted() -> bool:
+    """The call still waits for it."""
+    return True
+
+
+async def unwanted() -> bool:
+    """The call has moved on."""
+    return False
+
+
 class Hands:
     """A performer with a journal and a book of its own, a till, and a clock that is set by hand."""
 
@@ -65,7 +75,7 @@ class Hands:
     async def perform(self, order: do.DurableOrder) -> ev.OrderAnswer | None:
         """Order it and do it; the answer with the key blanked out."""
         key = await self.order(order)
-        answer = await self.performer.perform(key, order, CALLER)
+        answer = await self.performer.perform(key, order, CALLER, wanted)
         assert answer is None or answer.order == key
         return answer
 
@@ -151,7 +161,9 @@ async def test_of_two_workers_one_sends(hands: Hands) -> None:
     key = await hands.order(COMPLETE)
     other = hands.another("second")
 
-    answers = await asyncio.gather(hands.performer.perform(key, COMPLETE, CALLER), other.perform(key, COMPLETE, CALLER))
+    answers = await asyncio.gather(
+        hands.performer.perform(key, COMPLETE, CALLER, wanted), other.perform(key, COMPLETE, CALLER, wanted)
+    )
 
     assert sorted(map(str, answers)) == sorted([str(ev.CompleteAccepted(key)), "None"])
     assert hands.till.asked == ["complete"]
@@ -165,7 +177,7 @@ async def test_an_order_that_is_done_is_not_done_again(hands: Hands) -> None:
     await hands.journal.append(done, key)
     hands.now += CLAIM + timedelta(seconds=1)
 
-    assert await hands.performer.perform(key, CANCEL, CALLER) is None
+    assert await hands.performer.perform(key, CANCEL, CALLER, wanted) is None
     assert hands.till.asked == []
 
 
@@ -175,7 +187,7 @@ async def test_a_charge_that_may_have_gone_out_is_never_sent_again(hands: Hands)
     await hands.journal.claim(key, "died", hands.now + CLAIM, hands.now)
     hands.now += CLAIM
 
-    assert await hands.performer.perform(key, COMPLETE, CALLER) == ev.CompleteUnanswered(key)
+    assert await hands.performer.perform(key, COMPLETE, CALLER, wanted) == ev.CompleteUnanswered(key)
     assert hands.till.asked == []
 
 
@@ -186,7 +198,7 @@ async def test_all_else_is_repeated_under_the_same_key(hands: Hands, order: do.D
     await hands.journal.claim(key, "died", hands.now + CLAIM, hands.now)
     hands.now += CLAIM
 
-    await hands.performer.perform(key, order, CALLER)
+    await hands.performer.perform(key, order, CALLER, wanted)
 
     assert hands.till.keys == [key]
 
@@ -204,7 +216,7 @@ async def test_what_the_call_no_longer_wants_is_given_up_unsent(
     """The record says that it surely was not done."""
     key = await hands.order(order)
 
-    assert await hands.performer.perform(key, order, CALLER, wanted=False) == answer
+    assert await hands.performer.perform(key, order, CALLER, unwanted) == answer
     assert hands.till.asked == []
 
 
@@ -214,7 +226,7 @@ async def test_a_charge_given_up_may_have_gone_out_before(hands: Hands) -> None:
     await hands.journal.claim(key, "died", hands.now + CLAIM, hands.now)
     hands.now += CLAIM
 
-    answer = await hands.performer.perform(key, COMPLETE, CALLER, wanted=False)
+    answer = await hands.performer.perform(key, COMPLETE, CALLER, unwanted)
 
     assert answer == ev.CompleteUnanswered(key)
 
@@ -224,7 +236,7 @@ async def test_without_a_claim_nothing_is_sent(hands: Hands) -> None:
     key = await hands.order(COMPLETE)
     await hands.journal.close()
     with capture_logs() as logs:
-        answer = await hands.performer.perform(key, COMPLETE, CALLER)
+        answer = await hands.performer.perform(key, COMPLETE, CALLER, wanted)
 
     assert answer is None
     assert hands.till.asked == []

@@ -180,8 +180,9 @@ async def test_its_waits_go_on(line: Line) -> None:
     (silence,) = line.session.call.timers
     await asyncio.sleep((silence.due - virtual_now()).total_seconds() - 1)
     await restarted(line)
+    line.worker.switchboard.sweep_on()
     early = await kinds(line)
-    await asyncio.sleep(2)
+    await asyncio.sleep(1 + GRACE.total_seconds() + 2 * SWEEP_SECONDS)
 
     assert "TimeUp" not in early
     assert "TimeUp" in await kinds(line)

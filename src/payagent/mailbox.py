@@ -1,4 +1,7 @@
-"""The mailbox of one call: events go in from anywhere and are taken out one at a time; each poster gets an answer."""
+"""The mailbox of one call: events go in from anywhere and are taken out one at a time; each poster gets an answer.
+
+A letter without an event asks to see what other workers have recorded.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ from payagent.flow.step import Step
 
 
 class Letter:
-    """One event, and the answer its poster waits for. Only the first answer counts."""
+    """One event (or none), and the answer its poster waits for. Only the first answer counts."""
 
     __slots__ = ("_answer", "event")
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: Event | None) -> None:
         self.event = event
         self._answer: asyncio.Future[Step | None] = asyncio.get_running_loop().create_future()
 
@@ -46,7 +49,7 @@ class Mailbox:
         """Whether no letter waits."""
         return self._letters.empty()
 
-    def put(self, event: Event) -> Letter:
+    def put(self, event: Event | None) -> Letter:
         """Hand in an event; after `close` its letter has failed already."""
         letter = Letter(event)
         if self._closed:

@@ -8,7 +8,7 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import perf_counter
@@ -66,11 +66,12 @@ class Performer:
         self._metrics = metrics or Metrics()
 
     async def perform(
-        self, key: str, order: do.DurableOrder, caller: Caller, *, wanted: bool = True
+        self, key: str, order: do.DurableOrder, caller: Caller, wanted: Callable[[], Awaitable[bool]]
     ) -> ev.OrderAnswer | None:
         """Do the order and give its answer; None when another worker has it, or it has to be tried again later.
 
-        `wanted` is False for a charge or a capture that the call has moved on from: it is given up, unsent.
+        `wanted` is asked once the order is claimed: a charge or a capture that the call has moved on from is given up,
+        unsent.
         """
         try:
             now = self._now()
@@ -79,18 +80,18 @@ class Performer:
                 return None
             if claim is Claim.AGAIN and isinstance(order, do.CompletePay):
                 return ev.CompleteUnanswered(key)
-            return await self._do(key, order, caller, wanted=wanted)
+            if isinstance(order, do.Capture | do.CompletePay) and not await wanted():
+                _log.warning("order given up", order=key, kind=type(order).__name__)
+                return _refused(key, order, NOT_SENT)
+            return await self._do(key, order, caller)
         except JournalFailed:
             _log.warning("order could not be claimed", order=key)
         except Exception:  # a fault of ours: whether it was done is open, as after a crash
             _log.critical("an order broke off", order=key, kind=type(order).__name__, exc_info=True)
         return None
 
-    async def _do(self, key: str, order: do.DurableOrder, caller: Caller, *, wanted: bool) -> ev.OrderAnswer | None:
+    async def _do(self, key: str, order: do.DurableOrder, caller: Caller) -> ev.OrderAnswer | None:
         match order:
-            case do.Capture() | do.CompletePay() if not wanted:
-                _log.warning("order given up", order=key, kind=type(order).__name__)
-                return _refused(key, order, NOT_SENT)
             case do.OpenPay() | do.Capture() | do.CompletePay() | do.CancelPay():
                 began = perf_counter()
                 answer = await self._pay(key, order, caller.call_sid)

@@ -2,8 +2,11 @@
 
 * The journal's order is the order. If a step cannot be recorded, nothing moved and nothing is done. Once it is
   recorded it has happened, whatever becomes of its orders.
-* Orders for the mouth belong to the relay that is connected now; without one they die. Durable orders are carried out
-  outside the mailbox and come back as events.
+* Several workers may decide about one call; each takes in what the others have recorded before it decides, at the
+  latest when it finds that its step's number is taken.
+* Orders for the mouth are carried out by the worker that holds the relay which owns the call at that step, whoever
+  decided it; without one they die. Durable orders are carried out by who decided, outside the mailbox, and come back
+  as events.
 * A caller whose words cannot be recorded is told so, and after a while the relay is ended: Twilio then asks what next.
 * At most one model turn runs. It is cut as soon as the call says that it is no longer the current one; what had been
   sent of it is recorded before anything else is.
@@ -16,7 +19,7 @@ import json
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
@@ -29,7 +32,7 @@ from payagent.flow.claims import OnRecord
 from payagent.flow.facts import Pay
 from payagent.flow.hand_off import NO_RECORD, card
 from payagent.flow.script import Talk
-from payagent.flow.states import FINAL, Outcome, State
+from payagent.flow.states import FINAL, Line, Outcome, State
 from payagent.flow.step import Step
 from payagent.flow.tools import schema
 from payagent.journal.protocol import Journal
@@ -44,6 +47,9 @@ from payagent.speech import Sentences
 from payagent.turn import Turn
 
 _log = structlog.get_logger("payagent.session")
+
+KEPT = timedelta(seconds=60)
+"""So long a call whose caller is not connected here stays in memory when nothing happens; the record brings it back."""
 
 WRITING_RACES = 20
 """So often another worker may be faster before an event is given up."""
@@ -84,6 +90,8 @@ class Session:
         self._entered = desk.now()
         self._mouth: Mouth | None = None
         self._turn: Turn | None = None
+        self._asked = ""
+        self._touched = desk.now()
         self._floor = asyncio.Lock()
         self._letters = Mailbox()
         self._outage = Outage(desk.outage_seconds, self._give_up)
@@ -100,7 +108,21 @@ class Session:
         Raises:
             JournalFailed: it could not be recorded, so it has not happened; or this session is closed.
         """
+        self._touched = self._desk.now()
         return await self._letters.put(event).answer()
+
+    async def refresh(self) -> None:
+        """Take in what other workers have recorded, and say what of it is this relay's to say.
+
+        Raises:
+            JournalFailed: it could not be read; or this session is closed.
+        """
+        await self._letters.put(None).answer()
+
+    def heard_of(self, seq: int) -> None:
+        """The record has that step: if it is news, and the caller is connected here, it is taken in."""
+        if self._mouth and seq > self.call.seq:
+            self._letters.put(None)
 
     @property
     def keys_are_card_data(self) -> bool:
@@ -109,9 +131,10 @@ class Session:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is left to do here: the call is over, nobody is connected, no order is under way."""
+        """Whether nothing is to do here: no order is under way, nobody is connected, and the call is over or quiet."""
         at_work = self._floor.locked() or not self._letters.empty or len(self._tasks) > 1
-        return self.call.state in FINAL and self._mouth is None and not at_work
+        quiet = self._desk.now() - self._touched > KEPT
+        return self._mouth is None and not at_work and (quiet or self.call.state in FINAL)
 
     @property
     def connected(self) -> bool:
@@ -120,10 +143,12 @@ class Session:
 
     async def connect(self, mouth: Mouth, greeting: str) -> None:
         """A relay is up and owns the mouth from here on; on the call's first relay Twilio speaks the greeting."""
-        first = not self.call.facts.relay
         if self._mouth:
             self._mouth.close()
         self._mouth = mouth
+        with suppress(JournalFailed):
+            await self.refresh()
+        first = not self.call.facts.relay
         await self.post(ev.RelayConnected(mouth.session))
         if first and greeting:
             await self.post(ev.AgentSpoke("welcome", greeting))
@@ -163,31 +188,38 @@ class Session:
 
     async def _handle(self, letter: Letter) -> None:
         """Decide, record, apply, answer the poster, perform. A fault of ours in one event does not silence the rest."""
-        trigger = ev.trigger_of(letter.event)
+        trigger = ev.trigger_of(letter.event) if letter.event else "refresh"
         try:
             step = await self._take_in(letter.event)
             letter.reply(step)
             if step:
-                await self._perform(step)
+                self._perform(step)
+            await self._settle()
         except JournalFailed as error:
             _log.error("an event could not be recorded", trigger=trigger, error=str(error))
             letter.fail(error)
-            self._tell_of_outage()
+            if letter.event:
+                self._tell_of_outage()
         except Exception:
             _log.critical("an event could not be handled", trigger=trigger, exc_info=True)
         finally:  # unanswered after a fault, and when this loop is cancelled
             letter.fail(JournalFailed(f"{trigger} was not taken in"))
 
-    async def _take_in(self, event: ev.Event) -> Step | None:
+    async def _take_in(self, event: ev.Event | None) -> Step | None:
         """The event's step; first of all, put on record what was said in an outage, and by a running turn."""
         with suppress(JournalFailed):  # what follows may be recorded all the same
-            while self._outage.said:
-                await self._record(self._outage.said[0])
-                del self._outage.said[0]
+            await self._record_said()
         turn = self._turn
         if turn and turn.words:
-            await self._record(ev.AgentSpoke(turn.key, turn.words))
-            turn.words = ""
+            words, turn.words = turn.words, ""
+            try:
+                await self._record(ev.AgentSpoke(turn.key, words))
+            except JournalFailed:
+                turn.words = words
+                raise
+        if event is None:
+            await self._catch_up()
+            return None
         return await self._record(event)
 
     async def _record(self, event: ev.Event) -> Step | None:
@@ -197,6 +229,8 @@ class Session:
                 return None
             step = self.call.decide(event, self._desk.now())
             if step is None:
+                if await self._catch_up():  # what is not worth a record here may be after others' steps
+                    continue
                 return None
             try:
                 with self._desk.metrics.appending():
@@ -214,14 +248,18 @@ class Session:
             return step
         raise JournalFailed(f"step {self.call.seq + 1} of {self.call.call_sid} was written by others again and again")
 
-    async def _catch_up(self) -> None:
-        """Take in the steps that another worker has recorded; what they order is that worker's to do."""
-        owner = self.call.facts.relay
-        for missed in await self._desk.journal.steps(self.call.call_sid, after=self.call.seq):
-            self._take(missed)
-        if self._mouth and self._mouth.session == owner and self.call.facts.relay not in (owner, ""):
-            self._mouth.close()  # the newest relay, there, owns the mouth
-        self._set_alarm()
+    async def _catch_up(self) -> bool:
+        """Take in the steps that other workers have recorded, saying what they order; whether there were any."""
+        missed = await self._desk.journal.steps(self.call.call_sid, after=self.call.seq)
+        for step in missed:
+            owner = self.call.facts.relay
+            self._take(step)
+            self._voice(step)
+            if self._mouth and self._mouth.session == owner and self.call.facts.relay not in (owner, ""):
+                self._mouth.close()  # the newest relay, there, owns the mouth
+        if missed:
+            self._set_alarm()
+        return bool(missed)
 
     def _take(self, step: Step) -> None:
         """Apply a recorded step."""
@@ -253,25 +291,42 @@ class Session:
 
     # Orders
 
-    async def _perform(self, step: Step) -> None:
-        """Start the durable orders, say and record the sentences; last let the model think, who then knows them."""
-        orders = [(do.order_key(step.call_sid, step.seq, n), order) for n, order in enumerate(step.orders)]
-        if durable := [(key, order) for key, order in orders if isinstance(order, do.DurableOrder)]:
+    def _perform(self, step: Step) -> None:
+        """Start the durable orders of a step decided here, and say what it orders."""
+        durable = [(key, order) for key, order in _keyed(step) if isinstance(order, do.DurableOrder)]
+        if durable:
             self._start(self._carry_out(durable))
-        spoken = [text for _, order in orders for text in self._speak(order)]
+        self._voice(step)
+
+    def _voice(self, step: Step) -> None:
+        """Carry out a step's orders for the mouth, if the relay that owns the call is connected here."""
+        if self._mouth is None or self._mouth.session != self.call.facts.relay:
+            return
+        spoken = [text for order in step.orders for text in self._speak(order)]
         if spoken:
-            said = ev.AgentSpoke(do.order_key(step.call_sid, step.seq, 0), " ".join(spoken))
-            try:
-                await self._record(said)
-            except JournalFailed as error:  # it was said all the same
-                _log.error("what was said could not be recorded", error=str(error))
-                self._outage.said.append(said)
-        for key, order in orders:
+            key = do.order_key(step.call_sid, step.seq, 0)
+            self._outage.said.append(ev.AgentSpoke(key, " ".join(spoken)))
+        for key, order in _keyed(step):
             if isinstance(order, do.Think):
-                self._think(key)
+                self._asked = key
+
+    async def _settle(self) -> None:
+        """Put on record what was said; last let the model think, who then knows it."""
+        try:
+            await self._record_said()
+        except JournalFailed as error:  # it was said all the same
+            _log.error("what was said could not be recorded", error=str(error))
+        asked, self._asked = self._asked, ""
+        if asked:
+            self._think(asked)
+
+    async def _record_said(self) -> None:
+        while self._outage.said:
+            await self._record(self._outage.said[0])
+            del self._outage.said[0]
 
     def _speak(self, order: do.Order) -> list[str]:
-        """Carry out an order for the mouth; the words that were sent. Without a relay it dies."""
+        """Carry out an order for the mouth; the words that were sent. When the relay is gone it dies."""
         mouth, facts = self._mouth, self.call.facts
         if mouth is None or mouth.closed:
             return []
@@ -293,19 +348,25 @@ class Session:
 
     def take_up(self, key: str, order: do.DurableOrder) -> None:
         """Begin to carry out a durable order that was left lying."""
-        self._start(self._carry_out([(key, order)]))
+        self._touched = self._desk.now()
+        self._start(self._carry_out([(key, order)], left_lying=True))
 
-    async def _carry_out(self, orders: list[tuple[str, do.DurableOrder]]) -> None:
+    async def _carry_out(self, orders: list[tuple[str, do.DurableOrder]], *, left_lying: bool = False) -> None:
         """Do durable orders, one after the other, and take their answers in."""
         caller = Caller(self.call.call_sid, self._caller_id)
+
+        async def wanted() -> bool:
+            if left_lying:  # other workers may have moved the call meanwhile
+                await self.refresh()
+            return self._is_wanted(key, order)
+
         for key, order in orders:
-            wanted = self._is_wanted(key, order)
-            answer = await self._desk.performer.perform(key, order, caller, wanted=wanted)
+            answer = await self._desk.performer.perform(key, order, caller, wanted)
             if answer:
                 await self._try_post(answer)
 
     def _is_wanted(self, key: str, order: do.DurableOrder) -> bool:
-        """Whether the call still waits for a charge, and a capture is still the latest: it may have been left lying."""
+        """Whether the call still waits for a charge, and a capture is still the latest."""
         match order:
             case do.CompletePay():
                 return self.call.state is State.PROCESSING_PAYMENT and self.call.facts.awaits("CompletePay", key)
@@ -342,8 +403,6 @@ class Session:
 
     def _say_unrecorded(self, sentence: str) -> None:
         """A sentence nobody ordered, since nothing can be decided; it is put on record as soon as that can be."""
-        if self._turn and self._turn.words:
-            self._outage.said.append(ev.AgentSpoke(self._turn.key, self._turn.words))
         self._cut_turn()
         if self._mouth:
             text = self._desk.sentences.render(sentence, {}, self.call.facts.language)
@@ -379,6 +438,9 @@ class Session:
     def _cut_turn(self) -> None:
         """End the running turn: its stream and its talk cycle are closed."""
         turn, self._turn = self._turn, None
+        if turn and turn.words:
+            self._outage.said.append(ev.AgentSpoke(turn.key, turn.words))
+            turn.words = ""
         if turn and turn.task:
             turn.task.cancel()
         if self._mouth:
@@ -387,10 +449,12 @@ class Session:
     # Waiting
 
     def _set_alarm(self) -> None:
-        """Wake up for the first timer that is due."""
+        """Wake up for the first timer that is due, unless that is for the worker the caller is connected to."""
         if self._alarm:
             self._alarm.cancel()
-        if self.call.timers:
+        facts = self.call.facts
+        elsewhere = self._mouth is None and facts.relay and facts.line is Line.UP
+        if self.call.timers and not elsewhere:
             first = min(self.call.timers, key=lambda timer: timer.due)
             wait = max(0.0, (first.due - self._desk.now()).total_seconds())
             time_up = ev.TimeUp(first.name, first.armed)
@@ -401,3 +465,8 @@ class Session:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _keyed(step: Step) -> list[tuple[str, do.Order]]:
+    """The step's orders, each with its key."""
+    return [(do.order_key(step.call_sid, step.seq, n), order) for n, order in enumerate(step.orders)]

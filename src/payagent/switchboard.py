@@ -1,16 +1,19 @@
 """Call SID → session: starts calls, brings them back from the journal, and sweeps for what nobody is at work on.
 
 The sweep posts waits that are over and takes up orders that were left lying, so that a call whose worker and caller
-are both gone still comes to a true end. A payment's result that the record cannot take is kept in the spool, and the
-sweep takes it in from there.
+are both gone still comes to a true end. It also looks whether others have recorded steps of the calls whose callers
+are connected here: the journal tells of such steps, but not for certain. A payment's result that the record cannot
+take is kept in the spool, and the sweep takes it in from there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -41,7 +44,7 @@ class Switchboard:
         self._spool = spool
         self._homeless: set[Kept] = set()
         self._sessions: dict[str, Session] = {}
-        self._opening = asyncio.Lock()
+        self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._sweeping: asyncio.Task[None] | None = None
 
     async def start(self, call_sid: str, caller: str, caller_id: str) -> Session:
@@ -109,7 +112,8 @@ class Switchboard:
     async def _find(self, call_sid: str) -> Session | None:
         if call_sid in self._sessions:
             return self._sessions[call_sid]
-        async with self._opening:  # two callbacks at once bring a call back once
+        opening = self._opening.setdefault(call_sid, asyncio.Lock())
+        async with opening:  # two callbacks at once bring a call back once
             session = self._sessions.get(call_sid)
             if session is None and (steps := await self._desk.journal.steps(call_sid)):
                 session = self._sessions[call_sid] = self._session(call_sid, steps)
@@ -134,7 +138,8 @@ class Switchboard:
         self.metrics.calls([each.call.state for each in sessions], sum(each.connected for each in sessions))
 
     def sweep_on(self) -> None:
-        """Begin to sweep, and go on until `close`."""
+        """Begin to sweep and to listen, and go on until `close`."""
+        self._desk.journal.listen(self._heard)
         self._sweeping = asyncio.create_task(self._sweep_for_ever())
 
     async def close(self) -> None:
@@ -150,11 +155,24 @@ class Switchboard:
         while True:
             with _surviving("the sweep broke off"):
                 await self.sweep()
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 - no two workers in step
+
+    def _heard(self, call_sid: str, seq: int) -> None:
+        if session := self._sessions.get(call_sid):
+            session.heard_of(seq)
+
+    async def look_around(self) -> None:
+        """See whether others have recorded steps that nobody told of."""
+        connected = [call_sid for call_sid, session in self._sessions.items() if session.connected]
+        if connected:
+            for call_sid, seq in (await self._desk.journal.lengths(connected)).items():
+                self._heard(call_sid, seq)
 
     async def sweep(self) -> None:
         """Once: take in results kept, post waits that are over, take up orders left lying, let go of calls done."""
         self.count()
+        with _surviving("what others recorded could not be read"):
+            await self.look_around()
         with _surviving("the spool could not be swept"):
             for kept in await self._spool.kept():
                 await self._take_in(kept)
