@@ -99,6 +99,14 @@ def test_a_long_pause_is_drawn_short_and_named() -> None:
     assert "// 120 min 0 s //" in texts(draw(told))
 
 
+def test_a_pause_of_a_year_leaves_no_more_marks_than_one_of_an_hour() -> None:
+    """An unknown outcome may be resolved months later: no time within the pause is even looked at."""
+    hour, year = (Scale(lines(paused(seconds).steps)).marks() for seconds in (3600, 365 * 24 * 3600))
+
+    assert len(year) == len(hour)
+    assert year[-1] - hour[-1] == timedelta(days=365) - timedelta(hours=1)
+
+
 def test_the_axis_names_no_time_within_a_pause() -> None:
     """And not too many times at all."""
     marks = Scale(lines(paused(7200).steps)).marks()

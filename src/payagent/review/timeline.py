@@ -49,10 +49,11 @@ class Scale:
 
     def marks(self) -> list[timedelta]:
         """Where the axis says the time: nowhere within a pause."""
-        seconds = next((t for t in TICKS if self.drawn.total_seconds() / t <= MOST_TICKS), TICKS[-1])
-        count = int(self.times[-1].total_seconds() / seconds) + 1
-        times = (timedelta(seconds=n * seconds) for n in range(count))
-        return [time for time in times if not any(a < time < b for a, b in self.pauses)]
+        drawn = self.drawn.total_seconds()
+        step = timedelta(seconds=next((t for t in TICKS if drawn / t <= MOST_TICKS), TICKS[-1]))
+        edges = [timedelta(), *(edge for pause in self.pauses for edge in pause), self.times[-1]]
+        between = zip(edges[::2], edges[1::2], strict=True)  # a pause may have lasted for months
+        return [step * n for start, end in between for n in range(-(-start // step), end // step + 1)]
 
 
 def draw(told: Sequence[TraceLine]) -> Element:

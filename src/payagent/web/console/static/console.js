@@ -66,15 +66,24 @@ function morphChildren(old, made) {
       if (same === at) at = at.nextSibling;
       else old.insertBefore(same, at);
       morph(same, child);
-    } else if (!at || at.id || child.id) {
-      old.insertBefore(child, at);
     } else {
-      const next = at.nextSibling;
-      morph(at, child);
-      at = next;
+      const like = child.id ? null : alike(at, child);
+      while (like && at !== like) at = drop(at);
+      if (!like) {
+        old.insertBefore(child, at);
+        continue;
+      }
+      at = like.nextSibling;
+      morph(like, child);
     }
   }
   while (at) at = drop(at);
+}
+
+/* The next of the nameless nodes from `at` on that is of the same kind. */
+function alike(at, child) {
+  while (at && !at.id && at.nodeName !== child.nodeName) at = at.nextSibling;
+  return at && !at.id ? at : null;
 }
 
 function drop(node) {
