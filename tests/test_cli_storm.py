@@ -53,7 +53,9 @@ class Storms:
         if self._error:
             raise self._error
         ends, none = Counter({"queue": plan.calls}), Counter[str]()
-        return run.Report(plan, "sqlite:///s.db", 1.0, ends, none, none, 0, 0.5, "Hello.", "CA1", self._differences)
+        return run.Report(
+            plan, "sqlite:///s.db", 1.0, ends, none, none, 0, 0.5, "Hello.", "CA1", 0.0, self._differences
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -16,12 +16,12 @@ pytestmark = [pytest.mark.promise(2), pytest.mark.promise(6), pytest.mark.promis
 async def test_after_a_storm_the_books_agree(tmp_path: Path) -> None:
     """Every fault there is, a `kill -9`, and not one difference; something was charged, and something went wrong."""
     progress = Progress(20)
-    plan = Plan(calls=20, seed=4, kills=1, scale=0.05, spread=3)
+    plan = Plan(calls=20, seed=4, kills=1, scale=0.05, calls_a_second=8)
     report = await storm(plan, tmp_path, progress)
 
     assert report.ok, "\n".join(lines(report, "payagent"))
     assert (progress.begun, progress.over, progress.kills) == (20, 20, 1)
     assert report.ends.total() == 20
-    assert report.outcomes["paid"] > 0
+    assert report.charged > 0
     assert report.injected.total() > 20
     assert set(FAMILIES) == set(plan.families)

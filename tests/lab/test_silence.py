@@ -62,6 +62,18 @@ def test_who_speaks_or_keys_in_waits_anew(kind: str, clock: Clock) -> None:
     assert longest(silence) == 2.0
 
 
+def test_keys_do_not_stop_the_agents_words(clock: Clock) -> None:
+    """Silence begins when they are over, whoever presses a key meanwhile."""
+    silence = Silence(clock, 1.0)
+    silence.on("agent", words=TEN)
+    clock.now += 4
+    silence.on("key")
+    clock.now += 11
+    silence.on("ended", how="queue")
+
+    assert longest(silence) == 5.0
+
+
 @pytest.mark.parametrize("verb", ["enqueue", "dial", "hangup"])
 def test_in_a_queue_there_is_music(verb: str, clock: Clock) -> None:
     """And after the end nothing is owed."""

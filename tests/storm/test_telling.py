@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from payagent.storm.books import Difference
 from payagent.storm.run import Plan, Report
-from payagent.storm.telling import MOST_TOLD, lines
+from payagent.storm.telling import MOST_TOLD, TOO_SLOW, lines
 
 REPORT = Report(
     plan=Plan(calls=3, seed=7),
@@ -20,6 +20,7 @@ REPORT = Report(
     silence=11.26,
     silence_after="One moment, please.",
     silence_call="CA1",
+    lag=0.04,
     differences=(),
 )
 
@@ -35,7 +36,13 @@ def test_a_report_names_everything() -> None:
     assert "2 paid, 1 not charged" in told
     assert "11.3 s of 30 s, after “One moment, please.”" in told
     assert "payagent trace CA1 --database sqlite:////tmp/storm.db" in told
+    assert "up to 0.0 s late\n" in told
     assert "differences    0" in told
+
+
+def test_a_machine_that_was_too_slow_is_named() -> None:
+    """What it did to the waits is not the program's fault."""
+    assert TOO_SLOW in "\n".join(lines(replace(REPORT, lag=2.0), "payagent"))
 
 
 def test_each_difference_has_its_command() -> None:

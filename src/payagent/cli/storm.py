@@ -28,6 +28,7 @@ def storm(
     kill: Annotated[bool, typer.Option("--kill", help="Kill the server at random moments, too (kill -9)")] = False,
     seed: Annotated[int, typer.Option(help="The same seed gives the same callers and faults")] = 1,
     scale: Annotated[float, typer.Option(help="Factor on every wait")] = 0.1,
+    rate: Annotated[float, typer.Option(help="How many phones begin to ring in a second")] = 20.0,
     pace: Annotated[str, typer.Option(help="model or automatic")] = "model",
     workers: Annotated[int, typer.Option(min=1, help="Processes of the server")] = 1,
     database: Annotated[str, typer.Option(help="Another place for record and book than a file in .lab/storm")] = "",
@@ -49,7 +50,7 @@ def storm(
     if workers > 1 or database:
         raise fail("--workers and --database: serve has one process and one SQLite file so far; leave them out")
     kills = 1 + calls // CALLS_A_KILL if kill else 0
-    plan = Plan(calls=calls, seed=seed, families=families, kills=kills, scale=scale, pace=pace)
+    plan = Plan(calls=calls, seed=seed, families=families, kills=kills, scale=scale, pace=pace, calls_a_second=rate)
     directory = lab_directory().resolve() / "storm"  # the server runs in it
     try:
         report = asyncio.run(_watched(plan, directory))

@@ -227,13 +227,16 @@ class LabCall:
         return ""
 
     async def _pass_on(self, route: str, action: str, **result: str) -> str | None:
-        if self._till.open_session(self.sid) is not None:
-            self._report("passed on with an open payment session: the person could not start one (64021)")
+        left_open = self._till.open_session(self.sid)
         await asyncio.sleep(RINGING_SECONDS * self._s.scale)
         if self._cause == "hung_up":
             gone = {"QueueResult": "hangup"} if route == "queue" else {"DialCallStatus": "no-answer"}
             await self._ask(action, self._form("completed", **gone))
             return ""
+        # a cancel that is late or fails does not hold the caller up, and a charge that may be under way forbids one;
+        # a session that was simply left open is another matter
+        if left_open is not None and not (left_open.end or left_open.asked & {"cancel", "complete"}):
+            self._report("passed on with an open payment session: the person could not start one (64021)")
         if PERSON_TOOK_IT & set(result.values()):
             self._taken_by = route
         return await self._ask(action, self._form("in-progress", **result))

@@ -28,7 +28,8 @@ from payagent.lab.cards import contains_card
 WORDS_A_CHUNK = 3
 CHARACTERS_A_PIECE = 7
 SLOW_SECONDS, NEVER_SECONDS = 6.0, 60.0
-LIE = "Good news, your payment went through and you are all paid. Your confirmation code is A 1 2 3."
+MADE_UP_CODE = "A 1 2 3"
+LIE = f"Good news, your payment went through and you are all paid. Your confirmation code is {MADE_UP_CODE}."
 MISCHIEF = ("slow", "never", "cut", "503", "429", "garbage", "lie", "invent", "empty")
 """What a model may do instead of answering well: `mischief` names one of them for each request, or ""."""
 

@@ -36,7 +36,10 @@ class Callback:
 
 @dataclass(slots=True)
 class PaySession:
-    """A payment session; `end` is "" while it is open, then its `Result` (or what the stand-in calls it)."""
+    """A payment session; `end` is "" while it is open, then its `Result` (or what the stand-in calls it).
+
+    `asked` are the kinds of requests that came in for it, whatever became of them: `capture complete cancel`.
+    """
 
     sid: str
     call_sid: str
@@ -51,6 +54,7 @@ class PaySession:
     now: Callable[[], datetime]
     end: str = ""
     completing: bool = False
+    asked: set[str] = field(default_factory=set)
     active: str = ""
     digits: str = ""
     values: dict[str, str] = field(default_factory=dict)

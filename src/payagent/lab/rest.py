@@ -90,6 +90,8 @@ class RestApi:
             raise Refusal(20404, "no such account", status=404)
 
     async def _with_faults(self, operation: str, request: Request, form: dict[str, str], deed: Deed) -> Answer:
+        if "payment" in request.path_params:
+            self._note(str(request.path_params["payment"]), operation)
         here = self._s.of(str(request.path_params.get("call", "")))
         fault = next((f for f in here.faults.rest_error if f.split(":")[0] == operation), "")
         if not fault or not here.bites(f"REST {fault.partition(':')[2]}"):
@@ -107,6 +109,11 @@ class RestApi:
         if number > HIGHEST_STATUS:
             raise Refusal(number, "a fault of the lab", status=here.dialect.error_status, forbidden=False)
         raise Refusal(20429 if number == 429 else number, "a fault of the lab", status=number, forbidden=False)
+
+    def _note(self, sid: str, operation: str) -> None:
+        for session in self._till.sessions:
+            if session.sid == sid:
+                session.asked.add(operation)
 
     async def _once(self, request: Request, form: dict[str, str], deed: Deed) -> Answer:
         key = form.get("IdempotencyKey", "")
@@ -194,6 +201,7 @@ class CutOff(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # uvicorn hands no transport to an app; its request cycle, whose method `receive` is, has it
         getattr(receive, "__self__").transport.abort()  # noqa: B009
+        await asyncio.sleep(0)  # so that uvicorn knows that nobody waits for an answer
         if self.background is not None:
             await self.background()
 

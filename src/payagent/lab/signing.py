@@ -22,6 +22,10 @@ LONGEST_ANSWER_SECONDS = 15.0  # fact sheet 1.1: connect and answer together
 CONNECT_TRY_SECONDS = 5.0
 """A voice webhook that finds nobody is tried a second time within this long, unscaled; a status callback at once."""
 
+HELD = 0.5
+"""So many voice webhooks of an app that is away meet a balancer in front of it, which holds them while Twilio waits."""
+LOOK_SECONDS = 0.1
+
 
 class SignedPosts:
     """Signed requests to one app; `report` takes violations.
@@ -76,18 +80,33 @@ class SignedPosts:
 
     async def _post(self, url: str, form: Mapping[str, str], pause: float) -> httpx.Response | None:
         """The answer, or None. Only a connect that failed is tried again, once, after `pause` seconds (1.1)."""
-        headers = {"X-Twilio-Signature": self.signature(url, form), "User-Agent": "TwilioProxy/1.1"}
         try:
             try:
-                return await self._client.post(self.reach(url), data=dict(form), headers=headers)
+                return await self._send(url, form)
             except httpx.ConnectError:
                 if not self._outages:
                     raise
-                await asyncio.sleep(pause)
-                return await self._client.post(self.reach(url), data=dict(form), headers=headers)
+                await (self._held() if pause and self._dice.random() < HELD else asyncio.sleep(pause))
+                return await self._send(url, form)
         except httpx.HTTPError as error:
             self._undelivered(url, form, error)
             return None
+
+    async def _send(self, url: str, form: Mapping[str, str]) -> httpx.Response:
+        headers = {"X-Twilio-Signature": self.signature(url, form), "User-Agent": "TwilioProxy/1.1"}
+        return await self._client.post(self.reach(url), data=dict(form), headers=headers)
+
+    async def _held(self) -> None:
+        """Wait until the app listens again, but no longer than Twilio does."""
+        parts = urlsplit(self.app_url)
+        for _ in range(int(LONGEST_ANSWER_SECONDS / LOOK_SECONDS)):
+            try:
+                _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            except OSError:
+                await asyncio.sleep(LOOK_SECONDS)
+            else:
+                writer.close()
+                return
 
     def _undelivered(self, url: str, form: Mapping[str, str], error: httpx.HTTPError) -> None:
         path = urlsplit(url).path

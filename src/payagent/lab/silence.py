@@ -1,7 +1,7 @@
 """How long a caller on the line heard nothing.
 
-Words take `SECONDS_A_CHARACTER` to be spoken (scaled), and silence begins when they are over. While the caller speaks
-or presses a key it begins anew; while the call is in a person's queue there is music.
+Words take `SECONDS_A_CHARACTER` to be spoken (scaled), and silence begins when they are over. With each word and key
+of the caller it begins anew; while the call is in a person's queue there is music.
 """
 
 from __future__ import annotations
@@ -45,9 +45,12 @@ class Silence:
         match kind:
             case "token" | "agent":
                 self._hear(str(details["words"]), whole=kind == "agent")
-            case "caller" | "key" | "interrupt":
+            case "caller" | "interrupt":  # speech over the agent's stops it
                 self._note()
                 self._since = self.clock()
+            case "key":  # keys do not
+                self._note()
+                self._since = max(self.clock(), self._since or 0)
             case "verb" if details["name"] in ("enqueue", "dial", "hangup"):
                 self._note()
                 self._since = None

@@ -17,7 +17,7 @@ from payagent.accounts.sql import SqlAccounts
 from payagent.lab import storm as weather
 from payagent.lab.brain import Brain
 from payagent.lab.line import LabCall, Routes
-from payagent.lab.model import ScriptedModel
+from payagent.lab.model import MADE_UP_CODE, ScriptedModel
 from payagent.lab.people import Caller
 from payagent.lab.serving import bind, serve
 from payagent.lab.silence import Gap, Silence
@@ -31,18 +31,22 @@ LONGEST_SILENCE = 30.0
 """Seconds (unscaled) after which a caller on the line must have heard something, whatever happened: the flow's longest
 wait that speaks, the one for the keypad."""
 
-MACHINE_SECONDS = 2.0
-"""Real seconds of a silence that are laid to a busy machine and not to the program."""
+MACHINE_SECONDS = 1.0
+"""Real seconds of a silence that are laid to a busy machine and not to the program; and three times this process's lag,
+since the server shares the machine."""
+
+LAG_SECONDS = 0.1
 
 SHARED = 0.2
 """So many of the callers ring on the account of the caller before, at the same time."""
 
-SECONDS_A_KILL = (0.8, 3.0)
+KILLED_AT = (0.2, 0.8)
+"""The server is killed when a share of the callers between these two has hung up: some are in any state then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What storm is wanted; `spread` is the seconds (real) over which the phones begin to ring."""
+    """What storm is wanted; `calls_a_second` (a real one) begin to ring."""
 
     calls: int = 50
     seed: int = 1
@@ -50,7 +54,12 @@ class Plan:
     kills: int = 0
     scale: float = 0.1
     pace: str = "model"
-    spread: float = 2.0
+    calls_a_second: float = 20.0
+
+    @property
+    def spread(self) -> float:
+        """The seconds over which the phones begin to ring."""
+        return self.calls / self.calls_a_second
 
 
 @dataclass(slots=True)
@@ -66,7 +75,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of a storm. `silence` is the longest one, in unscaled seconds, and the call it was in."""
+    """What came of a storm.
+
+    `silence` is the longest one, in unscaled seconds, and the call it was in; `lag` is how many (real) seconds this
+    process was late at most.
+    """
 
     plan: Plan
     database: str
@@ -78,6 +91,7 @@ class Report:
     silence: float
     silence_after: str
     silence_call: str
+    lag: float
     differences: tuple[Difference, ...]
 
     @property
@@ -99,6 +113,8 @@ class _Scene:
     progress: Progress
     callers: list[Caller] = field(default_factory=list)
     silences: dict[str, Silence] = field(default_factory=dict)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    lag: float = 0.0
 
 
 async def storm(plan: Plan, directory: Path, progress: Progress | None = None) -> Report:
@@ -127,6 +143,7 @@ async def storm(plan: Plan, directory: Path, progress: Progress | None = None) -
         silence=longest.seconds / plan.scale,
         silence_after=longest.after,
         silence_call=call_sid,
+        lag=scene.lag,
         differences=tuple(differences),
     )
 
@@ -197,10 +214,11 @@ def _free_origin() -> str:
 async def _blow(scene: _Scene) -> None:
     """Let all of them call, and kill the server meanwhile."""
     scene.progress.doing = "the phones are ringing"
-    killer = asyncio.create_task(_kill(scene))
+    aside = [asyncio.create_task(_kill(scene)), asyncio.create_task(_feel_lag(scene))]
     await asyncio.gather(*(_call(scene, n) for n in range(scene.plan.calls)))
-    killer.cancel()
-    await asyncio.gather(killer, return_exceptions=True)
+    for task in aside:
+        task.cancel()
+    await asyncio.gather(*aside, return_exceptions=True)
     if not scene.server.running:
         await scene.server.start()
     await scene.twilio.settle()
@@ -226,14 +244,25 @@ async def _call(scene: _Scene, n: int) -> None:
         await call.ended()
     finally:
         progress.over += 1
+        scene.news.set()
 
 
 async def _kill(scene: _Scene) -> None:
     dice = random.Random(f"kill {scene.plan.seed}")
-    for _ in range(scene.plan.kills):
-        await asyncio.sleep(dice.uniform(*SECONDS_A_KILL))
+    for share in sorted(dice.uniform(*KILLED_AT) for _ in range(scene.plan.kills)):
+        while scene.progress.over < share * scene.plan.calls:
+            scene.news.clear()
+            await scene.news.wait()
         scene.progress.kills += 1
         await asyncio.shield(scene.server.kill())
+
+
+async def _feel_lag(scene: _Scene) -> None:
+    """How late this process is at most: what is late by that is no fault of the server's."""
+    while True:
+        due = time.monotonic() + LAG_SECONDS
+        await asyncio.sleep(LAG_SECONDS)
+        scene.lag = max(scene.lag, time.monotonic() - due)
 
 
 def _longest_wait(plan: Plan) -> float:
@@ -261,7 +290,7 @@ def _broken_promises(scene: _Scene, longest: Gap, silent_call: str) -> list[Diff
     found += [Difference(f"the model: {what}") for what in scene.model.violations]
     found += [Difference("the call did not end by itself", c.call.sid) for c in scene.callers if c.gave_up]
     found += [problem for call in scene.twilio.calls for problem in _lies(call, scene.twilio)]
-    if longest.seconds > LONGEST_SILENCE * scene.plan.scale + MACHINE_SECONDS:
+    if longest.seconds > LONGEST_SILENCE * scene.plan.scale + MACHINE_SECONDS + 3 * scene.lag:
         seconds = longest.seconds / scene.plan.scale
         found.append(Difference(f"{seconds:.1f} s of silence after: {longest.after!r}", silent_call))
     return found
@@ -269,8 +298,10 @@ def _broken_promises(scene: _Scene, longest: Gap, silent_call: str) -> list[Diff
 
 def _lies(call: LabCall, twilio: StandInTwilio) -> list[Difference]:
     """What was said about money and is not true."""
-    charged = sum(1 for session in twilio.sessions if session.call_sid == call.sid and session.end == "success")
-    claims = sum("went through" in words or "all paid" in words for words in call.spoken)
-    if claims > charged:
-        return [Difference(f"“paid” was said {claims} times, {charged} cards were charged", call.sid)]
-    return []
+    charged = any(session.call_sid == call.sid and session.end == "success" for session in twilio.sessions)
+    claims = [words for words in call.spoken if "went through" in words or "all paid" in words]
+    if claims and not charged:
+        return [Difference(f"no card was charged, and was said: “{claims[0]}”", call.sid)]
+    return [
+        Difference(f"a made-up code was said: “{words}”", call.sid) for words in call.spoken if MADE_UP_CODE in words
+    ]

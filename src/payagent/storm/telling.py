@@ -9,6 +9,10 @@ from payagent.flow.states import Outcome
 from payagent.storm.run import LONGEST_SILENCE, Report
 
 NAMES = {Outcome.NONE: "not charged"}
+TOO_SLOW = "too slow for so many calls at this scale; take fewer, or a larger --scale"
+A_LAG = 0.5
+"""Seconds; with more, waits are over before their answers can be in."""
+
 MOST_TOLD = 40
 """Differences beyond this many are only counted."""
 
@@ -24,6 +28,7 @@ def lines(report: Report, program: str) -> Iterator[str]:
     yield f"  charged        {report.charged} cards"
     yield f"  longest silence {report.silence:.1f} s of {LONGEST_SILENCE:g} s, after “{report.silence_after}”"
     yield f"                 {_trace(report, report.silence_call, program)}"
+    yield f"  the machine    up to {report.lag:.1f} s late" + (f": {TOO_SLOW}" if report.lag > A_LAG else "")
     yield f"  differences    {len(report.differences)}"
     for difference in report.differences[:MOST_TOLD]:
         yield f"    {difference.what}"
