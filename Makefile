@@ -7,11 +7,12 @@ DEMO ?= demo
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test hostile lint format clean
 
 help:
 	@echo "make demo     the lab in a browser: make a payment call (no account, no phone, no key)"
 	@echo "make test     lint, types, import contracts, diagrams, tests, coverage"
+	@echo "make hostile  play 400 000 steps in which everybody does as they please, and check every promise on each"
 	@echo "make lint     all checks but the tests"
 	@echo "make format   format the code and mend what ruff can mend"
 	@echo "make clean    remove .venv and everything generated outside git"
@@ -23,6 +24,9 @@ test: lint
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=
 	$(BIN)/coverage report --include='src/payagent/flow/*' --fail-under=100
 	$(BIN)/coverage report --omit="$$($(BIN)/python tests/services.py)" --fail-under=95
+
+hostile: $(READY)
+	$(BIN)/payagent hostile
 
 lint: $(READY)
 	$(BIN)/ruff check

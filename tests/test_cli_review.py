@@ -207,3 +207,13 @@ def test_diagrams_without_graphviz_fail_in_words(monkeypatch: pytest.MonkeyPatch
     status, output = run("diagram", "drawn")
 
     assert (status, "apt install graphviz" in output) == (1, True)
+
+
+def test_hostile_plays_and_prints_what_it_checked() -> None:
+    """One table after the other; no promise broken, exit 0."""
+    status, output = run("hostile", "--steps", "150", "--seed", "3")
+
+    assert status == 0
+    assert output.count("seed 3: ") == 4
+    assert "held" in output
+    assert "BROKEN" not in output

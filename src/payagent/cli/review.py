@@ -98,6 +98,25 @@ def verify(
     raise typer.Exit(1 if problems else 0)
 
 
+@main.command()
+def hostile(
+    steps: Annotated[int, typer.Option(min=1, help="Steps to play on each table")] = 100_000,
+    seed: Annotated[int, typer.Option(help="The same seed plays the same")] = 1,
+) -> None:
+    """Play calls in which the model, Twilio, the line, the caller and the clock do as they please; check every promise.
+
+    Exit 1 if a promise was broken; its seed and story are printed.
+    """
+    from payagent.review import hostile as game
+
+    broken = False
+    for flow in _flows():
+        played = game.play(flow, seed, steps)
+        broken = broken or bool(played.broken)
+        typer.echo("\n".join(game.told(flow, seed, played)) + "\n")
+    raise typer.Exit(1 if broken else 0)
+
+
 def _redecided(steps: list[Step]) -> list[str]:
     """What today's table, with the settings of this machine, would decide otherwise in this call."""
     from payagent import wiring

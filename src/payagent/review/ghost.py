@@ -119,7 +119,7 @@ _TELLING = frozenset(
 
 
 def _agreed(ghost: Ghost, event: ev.ToolCalled) -> Ghost:
-    arguments = json.loads(event.arguments)
+    arguments = json.loads(event.arguments or "{}")
     match event.name:
         case "confirm_balance":
             return replace(ghost, confirmed=arguments["agreed"] is True)
