@@ -7,13 +7,17 @@ DEMO ?= demo
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: help demo test hostile lint format clean
+BENCHES := wait payment memory growth journal bill
+
+.NOTPARALLEL:
+.PHONY: help demo test hostile lint format clean bench $(BENCHES:%=bench-%)
 
 help:
 	@echo "make demo     the lab in a browser: make a payment call (no account, no phone, no key)"
 	@echo "make test     lint, types, import contracts, diagrams, tests, coverage"
 	@echo "make hostile  play 400 000 steps in which everybody does as they please, and check every promise on each"
 	@echo "make lint     all checks but the tests"
+	@echo "make bench    how fast it is, beside floors (bench/README.md); make bench-wait and so on for one of them"
 	@echo "make format   format the code and mend what ruff can mend"
 	@echo "make clean    remove .venv and everything generated outside git"
 
@@ -38,6 +42,14 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# One after the other: each wants the machine for itself. The figures go to bench/results/, from which the plots are drawn.
+bench: $(BENCHES:%=bench-%)
+	$(BIN)/python -m bench.plots
+
+$(BENCHES:%=bench-%): bench-%: $(READY)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
+	$(BIN)/python -m bench.$* --save bench/results
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov dist build

@@ -27,5 +27,6 @@ def _shown(value: object) -> str:
 def save(folder: Path | None, name: str, machine: str, rows: Sequence[Mapping[str, object]]) -> None:
     """Keep the rows as `folder`/`name`.json, if a folder is given."""
     if folder:
+        folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"machine": machine, "rows": rows}, indent=1)
         (folder / f"{name}.json").write_text(f"{text}\n", "utf-8")
