@@ -345,7 +345,20 @@ async def test_no_first_word_in_time(headers: bool) -> None:
     assert caught.value.reason == "timeout_first_word"
 
 
-@pytest.mark.parametrize("options", [{"first_word_seconds": 0.2}, {"streaming": False, "first_word_seconds": 0.01}])
+async def test_a_stream_that_hangs_in_the_middle() -> None:
+    """Each piece has as long as the first one: the caller does not wait for the whole turn's deadline."""
+    async with (
+        stuck(words("Your bill ")) as (answer, gone),
+        model_of(answer, first_word_seconds=0.2, turn_seconds=30) as model,
+    ):
+        with pytest.raises(ModelFailed) as caught:
+            assert [piece async for piece in model.turn(TALK, [])]
+        await asyncio.wait_for(gone.wait(), 5)
+
+    assert caught.value.reason == "stalled"
+
+
+@pytest.mark.parametrize("options", [{"first_word_seconds": 8}, {"streaming": False, "first_word_seconds": 0.01}])
 async def test_no_end_in_time(options: dict[str, Any]) -> None:
     """After the first word, and without streaming from the start, the turn's own deadline counts."""
     async with stuck(words("Hm")) as (answer, gone), model_of(answer, turn_seconds=0.3, **options) as model:

@@ -60,7 +60,8 @@ Piece = Words | Tool | Finished
 class Model:
     """A chat model behind an OpenAI-compatible API; serves any number of turns at once.
 
-    `first_word_seconds` bounds the wait for the first piece of a streamed answer, `turn_seconds` every whole turn,
+    `first_word_seconds` bounds the wait for the first piece of a streamed answer and for each one after it,
+    `turn_seconds` every whole turn,
     the SDK's `retries` (of 408, 409, 429, 5xx and connection errors before the first byte) included.
     """
 
@@ -95,9 +96,10 @@ class Model:
         """Ask for one answer to `messages` (Chat Completions shape) with `tools` (strict function tools) on offer.
 
         Raises:
-            ModelFailed: its `reason` is `timeout_first_word`, `timeout_turn`, `rate_limited` (429), `server_error`
-                (5xx, or an error in the stream), `refused` (other 4xx), `unreachable`, `cut` (ended without a
-                finish), `empty` (neither words nor tool) or `garbage` (not the API's format).
+            ModelFailed: its `reason` is `timeout_first_word`, `stalled` (as long without another piece),
+                `timeout_turn`, `rate_limited` (429), `server_error` (5xx, or an error in the stream), `refused`
+                (other 4xx), `unreachable`, `cut` (ended without a finish), `empty` (neither words nor tool) or
+                `garbage` (not the API's format).
         """
         watch = _Watch(self._first_word_seconds, self._turn_seconds)
         answer = _Answer()
@@ -106,7 +108,7 @@ class Model:
                 if words := answer.take(chunk):
                     yield Words(words)
                 if answer.has_begun:
-                    watch.first_word_came()
+                    watch.went_on()
                 if answer.finish:
                     break
             for piece in answer.pieces():
@@ -152,17 +154,20 @@ class Model:
 
 
 class _Watch:
-    """The turn's two deadlines; must be made when the turn begins, inside the loop."""
+    """The turn's deadline, and that of its next piece; must be made when the turn begins, inside the loop."""
 
     def __init__(self, first_word_seconds: float, turn_seconds: float) -> None:
-        now = asyncio.get_running_loop().time()
-        self._turn_over = now + turn_seconds
-        self._until = min(now + first_word_seconds, self._turn_over)
-        self._reason = "timeout_first_word" if self._until < self._turn_over else "timeout_turn"
+        self._piece_seconds = first_word_seconds
+        self._turn_over = asyncio.get_running_loop().time() + turn_seconds
+        self._expect("timeout_first_word")
 
-    def first_word_came(self) -> None:
-        """From here on only the whole turn's deadline counts."""
-        self._until, self._reason = self._turn_over, "timeout_turn"
+    def went_on(self) -> None:
+        """A piece came: the next one has as long as the first, so that a stream that hangs is not a long silence."""
+        self._expect("stalled")
+
+    def _expect(self, reason: str) -> None:
+        self._until = min(asyncio.get_running_loop().time() + self._piece_seconds, self._turn_over)
+        self._reason = reason if self._until < self._turn_over else "timeout_turn"
 
     async def wait(self, awaitable: Awaitable[T]) -> T:
         """Wait no longer than allowed.

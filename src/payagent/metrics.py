@@ -34,8 +34,8 @@ OTHER = "other"
 REQUESTS = ("open", "capture", "complete", "cancel")
 ANSWERS = ("done", "refused", "unanswered")
 FAILURES = (
-    "timeout_first_word", "timeout_turn", "rate_limited", "server_error", "refused", "unreachable", "cut", "empty",
-    "garbage", "length", "content_filter", "fault",
+    "timeout_first_word", "stalled", "timeout_turn", "rate_limited", "server_error", "refused", "unreachable", "cut",
+    "empty", "garbage", "length", "content_filter", "fault",
 )  # fmt: skip
 TURN_ENDS = ("words", "tool", "failed", "stopped", "cut")
 DOORS = ("/api/incoming-call", "/api/status-callback", "/api/action", "/healthz", "/readyz", "/metrics")

@@ -129,7 +129,9 @@ class Settings(FlowSettings):
     openai_base_url: ModelBase = _setting("https://api.openai.com/v1", "where the model is; ends in /v1")
     openai_model: str = _setting("gpt-4.1-mini", "name of the model; it must speak Chat Completions with tools")
     openai_streaming: bool = _setting(True, "let words leave as the model writes them")
-    model_first_word_seconds: Seconds = _setting(8.0, "longest wait for the first piece of a streamed answer")
+    model_first_word_seconds: Seconds = _setting(
+        8.0, "longest wait for the first piece of a streamed answer, and for each next"
+    )
     model_turn_seconds: Seconds = _setting(30.0, "longest wait for a whole answer")
     rest_retries: int = _setting(2, "times a Payments request is repeated where that is safe", ge=0)
     rest_patience_seconds: Seconds = _setting(8.0, "longest time for a Payments request with its repeats")

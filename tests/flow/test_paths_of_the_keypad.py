@@ -94,6 +94,31 @@ def test_the_prompt_is_spoken_once_when_twilio_listens() -> None:
     assert (silent, spoken, call.said()) == ([], ["ask_card_number"], [])
 
 
+def test_a_keypad_that_never_opens_is_not_a_silence(paced: Flow) -> None:
+    """Twilio's word that it listens is lost: the caller hears so, the capture is ordered anew, and then asked for."""
+    call = opened(paced)
+    if call.state is S.CARD_NUMBER_DUE:
+        call.tool("capture_payment_card_number")
+    step = call.time_up("entry_waiting")
+    told = call.said()
+    call.answer(ev.CaptureAccepted, field="card_number")
+
+    assert (told, call.said()) == (["capture_failed"], ["ask_card_number"])
+    assert step.orders[-1] == do.Capture("PK-1", "card_number", "ask_card_number")
+    assert step.after is S.CARD_NUMBER_ENTRY
+
+
+def test_a_keypad_that_never_opens_is_not_talked_about_to_nobody(paced: Flow) -> None:
+    """While the line is lost nothing is said or ordered."""
+    call = opened(paced)
+    if call.state is S.CARD_NUMBER_DUE:
+        call.tool("capture_payment_card_number")
+    call.post(ev.RelayLost("VX-1"))
+    step = call.time_up("entry_waiting")
+
+    assert (step.row, step.orders) == ("", ())
+
+
 def test_ask_me_again_only_while_no_keys_are_moving() -> None:
     """A second capture would lose the digits."""
     call = opened().listen("card_number")

@@ -247,6 +247,9 @@ def _entry_waits(t: Builder, field: Field) -> None:
     add, person, here = t.add, t.person, field.entry
     add("recapture", here, STAY, CLOCK, do=[o.recapture("entry_timed_out", ", then “from the first digit”")],
         why="The keys are quiet after a time-out: from the first digit.")
+    add("entry_waiting", here, STAY, CLOCK, when=[g.caller_there, g.prompt_pending],
+        do=[o.say("capture_failed"), o.capture(field)],
+        why="Twilio never said that it listens, so the caller was not asked yet: said so, and tried again.")
     add("entry_waiting", here, STAY, CLOCK, when=[g.caller_there],
         do=[o.recapture("entry_waiting", ", then say that there is time")],
         why="Twilio may not time out before the first digit, so this program does.")
