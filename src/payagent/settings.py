@@ -189,6 +189,9 @@ class Settings(FlowSettings):
     console_idle_minutes: float = _setting(60.0, "minutes without a page asked for that end a console log-in", gt=0)
     console_guesses_per_name: Count = _setting(10, "failed console log-ins by name in 15 minutes before a pause")
     console_guesses_per_address: Count = _setting(20, "failed console log-ins by address in 15 minutes before a pause")
+    drain_seconds: Seconds = _setting(
+        25, "longest wait for callers to finish once the process is asked to end (SIGTERM)"
+    )
     demo_accounts: Literal["auto", "yes", "no"] = _setting(
         "auto", "fill an empty book with demo data; auto: only with a stand-in for Twilio"
     )

@@ -132,6 +132,11 @@ class Switchboard:
         """How many calls have a session here."""
         return len(self._sessions)
 
+    @property
+    def callers(self) -> int:
+        """How many callers are connected here."""
+        return sum(session.connected for session in self._sessions.values())
+
     def count(self) -> None:
         """Tell the counters where the calls are."""
         sessions = self._sessions.values()

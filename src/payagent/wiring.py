@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import structlog
@@ -19,14 +18,14 @@ from pydantic_core import ErrorDetails
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
+from payagent import stores
 from payagent.accounts.demo import load_demo
-from payagent.accounts.sql import SqlAccounts
 from payagent.doctor import Probes
 from payagent.errors import SettingsError
 from payagent.flow.table import Flow, build
+from payagent.journal.protocol import Journal
 from payagent.journal.sealing import Sealing
 from payagent.journal.spool import Spool
-from payagent.journal.sqlite import SqliteJournal
 from payagent.llm import Model
 from payagent.metrics import Metrics
 from payagent.performer import Performer
@@ -39,7 +38,7 @@ from payagent.settings import Settings
 from payagent.speech import Sentences
 from payagent.switchboard import Switchboard
 from payagent.web import app
-from payagent.web.desk import FrontDesk
+from payagent.web.desk import Drain, FrontDesk
 
 _log = structlog.get_logger("payagent.wiring")
 
@@ -60,18 +59,6 @@ def flow_of(settings: Settings) -> Flow:
         if given
     ]
     return build(settings.pace, settings.profile, settings.limits(), routes, tuple(settings.voices))
-
-
-def database_path(settings: Settings) -> Path:
-    """The SQLite file.
-
-    Raises:
-        SettingsError: the database is PostgreSQL.
-    """
-    path = settings.database_path
-    if path is None:
-        raise SettingsError(["DATABASE_URL: PostgreSQL is not supported yet; needed: sqlite:///payagent.db"])
-    return path
 
 
 def payments_of(settings: Settings, http: httpx.AsyncClient) -> Payments:
@@ -108,25 +95,29 @@ def model_of(settings: Settings) -> Model:
 
 
 def application(
-    settings: Settings, watchers: Sequence[Watcher] = (), now: Callable[[], datetime] = utc_now
+    settings: Settings,
+    watchers: Sequence[Watcher] = (),
+    now: Callable[[], datetime] = utc_now,
+    drain: Drain | None = None,
 ) -> Starlette:
     """The production app. Everything shared is opened when it starts and closed when it stops.
 
-    `now` is the wall clock, and goes as the running loop's does.
+    `now` is the wall clock, and goes as the running loop's does; `drain` says when the process takes its leave.
 
     Raises:
         SettingsError: a setting asks for what there is not.
         SpeechError: a sentence is missing, or names a value it is not given.
     """
-    path = database_path(settings)
     flow = flow_of(settings)
     relay = relay_of(settings)
     sentences = Sentences.load(settings.sentences_dir, tuple(settings.voices))
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[FrontDesk]:
-        journal = SqliteJournal(path, settings.journal_secret)
-        accounts = SqlAccounts(path, settings.identity_failures_per_day, settings.declined_cards_per_day)
+        journal = stores.journal_of(settings.database_url, settings.journal_secret)
+        accounts = stores.accounts_of(
+            settings.database_url, settings.identity_failures_per_day, settings.declined_cards_per_day
+        )
         model, metrics = model_of(settings), Metrics()
         async with open_http(settings.twilio_api_base_url) as http:
             worker = f"{os.getpid()}-{secrets.token_hex(4)}"
@@ -147,7 +138,7 @@ def application(
                 switchboard.sweep_on()
                 sealing.begin()
                 _tell_of_console(settings)
-                yield _front_desk(settings, switchboard, journal, sentences, relay, metrics)
+                yield _front_desk(settings, switchboard, journal, sentences, relay, metrics, drain or Drain())
             finally:
                 await switchboard.close()
                 await sealing.close()
@@ -193,10 +184,11 @@ def _locales(settings: Settings) -> dict[str, str]:
 def _front_desk(
     settings: Settings,
     switchboard: Switchboard,
-    journal: SqliteJournal,
+    journal: Journal,
     sentences: Sentences,
     relay: RelaySettings,
     metrics: Metrics,
+    drain: Drain,
 ) -> FrontDesk:
     return FrontDesk(
         switchboard=switchboard,
@@ -217,6 +209,7 @@ def _front_desk(
         max_body_bytes=settings.max_body_bytes,
         metrics=metrics,
         metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else "",
+        drain=drain,
     )
 
 
@@ -252,15 +245,7 @@ def probes_of(settings: Settings) -> Probes:
     """What the doctor may try."""
 
     async def database() -> None:
-        path = database_path(settings)
-        journal = SqliteJournal(path, settings.journal_secret)
-        accounts = SqlAccounts(path)
-        try:
-            await journal.open()
-            await accounts.open()
-        finally:
-            await accounts.close()
-            await journal.close()
+        await stores.check(settings.database_url)
 
     async def twilio() -> None:
         async with open_http(settings.twilio_api_base_url) as http:
@@ -278,18 +263,6 @@ def probes_of(settings: Settings) -> Probes:
             return (await http.post(url, data=form, headers=headers)).status_code
 
     return Probes(database, twilio, model, post)
-
-
-def record_at(database_url: str) -> Path:
-    """The SQLite file of a record that exists.
-
-    Raises:
-        SettingsError: there is none.
-    """
-    path = Path(database_url.removeprefix("sqlite:///"))
-    if not path.is_file():
-        raise SettingsError([f"there is no record at {database_url}"])
-    return path
 
 
 def journal_key_here() -> bytes:

@@ -33,6 +33,13 @@ class Served:
     process: asyncio.subprocess.Process
     origin: str
     log: list[str]
+    news: asyncio.Condition
+
+    async def logs(self, word: str) -> None:
+        """Until it has logged that."""
+        async with asyncio.timeout(LONGEST):
+            async with self.news:
+                await self.news.wait_for(lambda: any(word in line for line in self.log))
 
     async def stop(self) -> int:
         """Ask it to end, as a service manager does; its exit status."""
@@ -54,12 +61,11 @@ async def running(directory: Path, environment: dict[str, str]) -> AsyncIterator
         stderr=asyncio.subprocess.PIPE,
     )
     log: list[str] = []
-    up = asyncio.Event()
-    reading = asyncio.create_task(_read(process, log, up))
+    served = Served(process, listener.origin, log, asyncio.Condition())
+    reading = asyncio.create_task(_read(served))
     try:
-        await asyncio.wait_for(up.wait(), LONGEST)
-        assert process.returncode is None, "".join(log)
-        yield Served(process, listener.origin, log)
+        await served.logs("Uvicorn running")
+        yield served
     finally:
         if process.returncode is None:
             process.kill()
@@ -67,14 +73,13 @@ async def running(directory: Path, environment: dict[str, str]) -> AsyncIterator
         await reading
 
 
-async def _read(process: asyncio.subprocess.Process, log: list[str], up: asyncio.Event) -> None:
-    """Keep what it logs; `up` when it listens, or when it is gone."""
-    assert process.stderr is not None
-    async for line in process.stderr:
-        log.append(line.decode())
-        if "Uvicorn running" in log[-1]:
-            up.set()
-    up.set()
+async def _read(served: Served) -> None:
+    """Keep what it logs."""
+    assert served.process.stderr is not None
+    async for line in served.process.stderr:
+        async with served.news:
+            served.log.append(line.decode())
+            served.news.notify_all()
 
 
 def environment(rest: str, model: str, **more: str) -> dict[str, str]:
@@ -126,14 +131,14 @@ async def owed(database: Path, account: str) -> int:
 
 
 async def test_a_talk_does_not_hold_up_the_end(tmp_path: Path) -> None:
-    """SIGTERM closes the relay; Twilio then asks what to do wherever the next process listens."""
+    """SIGTERM waits for the caller, but not for ever: the relay is closed, and Twilio asks what to do elsewhere."""
     scenario = scenarios.load("full_payment")
     twilio, model = stand_in(scenario, scale=SCALE), scripted_model(scenario)
     async with (
         serve(twilio) as rest,
         serve(model) as model_origin,
         twilio,
-        running(tmp_path, environment(rest, model_origin)) as line,
+        running(tmp_path, environment(rest, model_origin, DRAIN_SECONDS="0.5")) as line,
     ):
         twilio.point_at(line.origin)
         call = await twilio.place_call()
@@ -144,11 +149,37 @@ async def test_a_talk_does_not_hold_up_the_end(tmp_path: Path) -> None:
     assert "Traceback" not in "".join(line.log)
 
 
-async def refused(directory: Path, environment: dict[str, str]) -> tuple[int | None, str]:
+async def test_a_caller_may_finish_while_the_line_drains(tmp_path: Path) -> None:
+    """After SIGTERM `/readyz` says so, the call goes on to its end, and then the process ends."""
+    scenario = scenarios.load("full_payment")
+    twilio, model = stand_in(scenario, scale=SCALE), scripted_model(scenario)
+    async with (
+        serve(twilio) as rest,
+        serve(model) as model_origin,
+        twilio,
+        running(tmp_path, environment(rest, model_origin)) as line,
+    ):
+        twilio.point_at(line.origin)
+        playing = asyncio.create_task(play(scenario, twilio, model=model, scale=SCALE))
+        await line.logs("relay_connected")
+        line.process.send_signal(signal.SIGTERM)
+        await line.logs("draining")
+        async with httpx.AsyncClient(base_url=line.origin, trust_env=False) as client:
+            ready = await client.get("/readyz")
+        result = await playing
+        status = await asyncio.wait_for(line.process.wait(), LONGEST)
+
+    assert (ready.status_code, ready.json()) == (503, {"status": "draining"})
+    assert result.ok, result.report()
+    assert status == 0
+
+
+async def refused(directory: Path, environment: dict[str, str], *arguments: str) -> tuple[int | None, str]:
     """Exit status and all output of a `payagent serve` that must not start."""
     process = await asyncio.create_subprocess_exec(
         PAYAGENT,
         "serve",
+        *arguments,
         cwd=directory,
         env=environment,
         stdout=asyncio.subprocess.PIPE,
@@ -218,11 +249,22 @@ async def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in output
 
 
-async def test_postgresql_is_refused_in_words(tmp_path: Path) -> None:
-    """It is not there yet; exit 2, without the password."""
-    database = f"postgresql://user:{TOKEN}@127.0.0.1/db"
+async def test_a_database_that_is_not_there_is_told_without_its_password(tmp_path: Path) -> None:
+    """Exit 2, in words, before anything is served."""
+    database = f"postgresql://user:{TOKEN}@127.0.0.1:9/db"
     settings = environment("http://127.0.0.1:9", "http://127.0.0.1:9", PUBLIC_URL="https://pay.example.test")
     status, output = await refused(tmp_path, settings | {"DATABASE_URL": database})
 
-    assert (status, named(output)) == (2, {"DATABASE_URL"})
+    assert status == 2
+    assert "the journal's database failed" in output
     assert TOKEN not in output
+    assert "Traceback" not in output
+
+
+async def test_several_workers_on_sqlite_are_refused(tmp_path: Path) -> None:
+    """A file is for one process."""
+    settings = environment("http://127.0.0.1:9", "http://127.0.0.1:9", PUBLIC_URL="https://pay.example.test")
+    status, output = await refused(tmp_path, settings, "--workers", "2")
+
+    assert (status, named(output)) == (2, {"DATABASE_URL"})
+    assert "PostgreSQL" in output

@@ -16,15 +16,14 @@ from typing import TypeVar
 from payagent.accounts.amounts import hundredths, money
 from payagent.accounts.identity import normal_name, parse_birth_date
 from payagent.accounts.protocol import DAY, Entry, UnreadableDate
-from payagent.database.migrations import Schema, SchemaTooNew
-from payagent.database.postgres import TROUBLE, Connection, Postgres, SchemaOutdated, Work
+from payagent.database.migrations import Schema
+from payagent.database.postgres import FAILURES, Connection, Postgres, Work
 from payagent.errors import AccountsFailed
 from payagent.flow.money import Account, Bill, Money
 
 T = TypeVar("T")
 
 SCHEMA = Schema.of("accounts", "postgres")
-FAILURES: tuple[type[Exception], ...] = (*TROUBLE, SchemaOutdated, SchemaTooNew)
 
 HOLD = """
     INSERT INTO payments (payment, bill_id, state, changed_at)

@@ -35,6 +35,14 @@ class UnreadableDate(ValueError):
 class Accounts(Protocol):
     """The book: accounts, their bills, and the payments made on them."""
 
+    async def open(self) -> None:
+        """Open the database; a SQLite file is made when there is none, and brought up when it is old.
+
+        Raises:
+            AccountsFailed: it is out of reach, no book, or its schema is not the one this payagent knows.
+        """
+        ...
+
     async def find(
         self, full_name: str, date_of_birth: str, *, caller: str, call_sid: str, now: datetime
     ) -> Account | None:

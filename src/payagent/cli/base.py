@@ -11,7 +11,7 @@ import typer
 from payagent.errors import PayagentError
 
 if TYPE_CHECKING:
-    from payagent.journal.sqlite import SqliteJournal
+    from payagent.journal.protocol import Journal
 
 T = TypeVar("T")
 
@@ -33,14 +33,13 @@ def fail(message: str, status: int = 2) -> typer.Exit:
 
 
 @asynccontextmanager
-async def journal_at(database: str) -> AsyncIterator[SqliteJournal]:
+async def journal_at(database: str) -> AsyncIterator[Journal]:
     """The record at this URL, for reading. Only the line's own key can tell whether it is whole."""
-    from payagent import wiring
-    from payagent.journal.sqlite import SqliteJournal
+    from payagent import stores, wiring
 
-    journal = SqliteJournal(wiring.record_at(database), wiring.journal_key_here())
-    await journal.open()
+    journal = stores.journal_of(stores.existing(database), wiring.journal_key_here())
     try:
+        await journal.open()
         yield journal
     finally:
         await journal.close()

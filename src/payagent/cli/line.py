@@ -3,60 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import signal
 import sys
 from typing import Annotated
 
 import typer
 
-from payagent.cli.base import fail, main
+from payagent.cli.base import DATABASE, fail, main, told
 from payagent.errors import PayagentError, SettingsError
 
 
 @main.command()
-def serve() -> None:
-    """Run the payment line, from the environment and `.env`."""
-    import uvicorn
+def serve(
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine; more than one need PostgreSQL")] = 1,
+    descriptor: Annotated[int | None, typer.Option("--socket", hidden=True, help="An open socket to serve on")] = None,
+) -> None:
+    """Run the payment line, from the environment and `.env`.
 
-    from payagent import logs, wiring
+    SIGTERM drains: /readyz says so, callers who are connected may finish, at the longest for DRAIN_SECONDS.
+    """
+    from payagent import logs, serving, stores, wiring
     from payagent.settings import Settings
+    from payagent.web.desk import Drain
 
+    drain = Drain()
     try:
         settings = Settings.load()
-        app = wiring.application(settings)
+        app = wiring.application(settings, drain=drain)
+        if workers > 1 and settings.database_path:
+            raise SettingsError(["DATABASE_URL: several workers need PostgreSQL; SQLite is a file for one process"])
+        if descriptor is None:
+            asyncio.run(stores.check(settings.database_url))
     except SettingsError as error:
         lines = "\n".join(f"  {problem}" for problem in error.problems)
         raise fail(f"The settings cannot be used (see .env.sample):\n{lines}") from None
     except PayagentError as error:
         raise fail(str(error)) from None
     logs.configure(settings.log_level, settings.log_format, settings.secrets)
-    _settle_memory()
-    # uvicorn shuts down in good order and then sends itself the signal again: the end that was asked for is no failure.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-    uvicorn.run(
-        app,
-        host=settings.listen_address,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        ws_per_message_deflate=False,
-        ws_max_size=128 * 1024,
-        ws_ping_interval=30,
-        ws_ping_timeout=60,
-        timeout_graceful_shutdown=30,
-        server_header=False,
-    )
+    if workers == 1:
+        serving.serve(app, settings, drain, descriptor)
+        return
+    try:
+        raise typer.Exit(serving.serve_many(settings, workers))
+    except OSError as error:
+        raise fail(f"The line cannot be served on {settings.listen_address}:{settings.port}: {error}", 1) from None
 
 
-def _settle_memory() -> None:
-    """What is loaded by now stays: a full collection of garbage passes over it, and is seldom needed for the rest."""
-    import openai  # noqa: F401 - what the line would load when it opens
-    import twilio.rest  # noqa: F401
+@main.command()
+def migrate(database: DATABASE = "sqlite:///payagent.db") -> None:
+    """Bring the database's schema up to date. Safe when several start at once; needs the owner's role on PostgreSQL."""
+    from payagent import stores
 
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
+    applied = asyncio.run(told(stores.migrate(database)))
+    for change in applied:
+        typer.echo(f"applied: {change}")
+    typer.echo("The schema is up to date.")
 
 
 @main.command()

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import asyncpg
 
-from payagent.database.migrations import RECORD, Schema
+from payagent.database.migrations import RECORD, Schema, SchemaTooNew
 
 T = TypeVar("T")
 Connection = asyncpg.Connection
@@ -48,6 +48,10 @@ TROUBLE: tuple[type[Exception], ...] = (asyncpg.PostgresError, *BROKEN)
 
 class SchemaOutdated(ValueError):
     """The database lacks changes that this payagent needs."""
+
+
+FAILURES: tuple[type[Exception], ...] = (*TROUBLE, SchemaOutdated, SchemaTooNew)
+"""The same, and a schema that does not fit."""
 
 
 class Postgres:

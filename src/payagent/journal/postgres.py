@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from payagent.database.migrations import Schema, SchemaTooNew
-from payagent.database.postgres import TROUBLE, Connection, Postgres, SchemaOutdated, Work, numbered
+from payagent.database.migrations import Schema
+from payagent.database.postgres import FAILURES, TROUBLE, Connection, Postgres, Work, numbered
 from payagent.errors import JournalFailed
 from payagent.flow.states import State
 from payagent.flow.step import Step, Timer
@@ -29,7 +29,6 @@ T = TypeVar("T")
 
 SCHEMA = Schema.of("journal", "postgres")
 LISTEN_AGAIN_SECONDS = 0.5
-FAILURES: tuple[type[Exception], ...] = (*TROUBLE, SchemaOutdated, SchemaTooNew)
 MOST_LINES = 2**62
 """What SQL takes for a limit without one."""
 

@@ -113,6 +113,14 @@ class DayTotals:
 class Journal(Protocol):
     """The record of all calls."""
 
+    async def open(self) -> None:
+        """Open the database; a SQLite file is made when there is none, and brought up when it is old.
+
+        Raises:
+            JournalFailed: it is out of reach, no journal, or its schema is not the one this payagent knows.
+        """
+        ...
+
     async def append(self, step: Step, done: str = "") -> None:
         """Write the step, its durable orders, its timers, and that order `done` (a key, if given) is done: all or none.
 

@@ -69,8 +69,10 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The process can take a call: its record can be read."""
+    """The process can take a call: its record can be read, and it is not about to end."""
     desk: FrontDesk = request.app.state.desk
+    if desk.drain.begun:
+        return JSONResponse({"status": "draining"}, 503)
     try:
         await desk.journal.search(Search(limit=1))
     except JournalFailed:

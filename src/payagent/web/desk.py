@@ -24,6 +24,13 @@ class TooLarge(PayagentError):
     """A webhook body longer than is read."""
 
 
+@dataclass(slots=True)
+class Drain:
+    """Whether this process takes its leave: it serves whoever comes, and says at `/readyz` not to send anybody."""
+
+    begun: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class FrontDesk:
     """The opened things and the settings that routes need. URLs are the public ones that Twilio signs."""
@@ -46,6 +53,7 @@ class FrontDesk:
     max_body_bytes: int
     metrics: Metrics
     metrics_token: str
+    drain: Drain
 
     def token(self, call_sid: str) -> str:
         """A fresh one-call token for the call's next relay."""

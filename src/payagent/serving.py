@@ -1,0 +1,155 @@
+"""Runs the line: one process or several on one socket, and each of them to its end in good order.
+
+* SIGTERM drains: `/readyz` says so, so that the balancer sends new calls elsewhere; those that come all the same are
+  taken. The process ends when no caller is connected any more, at the latest after `DRAIN_SECONDS`: a relay that is
+  closed then comes back at another worker. SIGINT, or a second SIGTERM, ends at once.
+* Several workers are processes of their own on one listening socket. One that dies is replaced; one that cannot start
+  ends all of them, since the next would fare no better.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import tempfile
+from types import FrameType
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+
+from payagent.metrics import SHARED, worker_gone
+from payagent.settings import Settings
+from payagent.web.desk import Drain, FrontDesk
+
+_log = structlog.get_logger("payagent.serving")
+
+CLOSE_SECONDS = 5
+"""What requests under way get when the sockets are closed."""
+
+AGAIN_SECONDS = 1.0
+"""Before a worker that died is replaced: one that dies at once must not do so a thousand times a second."""
+
+USAGE, STARTUP = 2, 3
+"""Exit codes of a worker that cannot start: settings (ours), and the app or the socket (uvicorn's)."""
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn's server, which drains before it closes."""
+
+    def __init__(self, config: uvicorn.Config, app: Starlette, drain: Drain, seconds: float) -> None:
+        super().__init__(config)
+        self._app = app
+        self._drain = drain
+        self._seconds = seconds
+        self._end = 0.0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal asks for the end."""
+        if sig != signal.SIGTERM or self._drain.begun or not self.started:
+            super().handle_exit(sig, frame)
+            return
+        self._drain.begun = True
+        self._end = asyncio.get_running_loop().time() + self._seconds
+        _log.info("draining", callers=self._callers(), longest=self._seconds)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second; whether to end."""
+        over = self._drain.begun and asyncio.get_running_loop().time() >= self._end
+        if over or (self._drain.begun and not self._callers()):
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+    def _callers(self) -> int:
+        desk: FrontDesk = self._app.state.desk
+        return desk.switchboard.callers
+
+
+def serve(app: Starlette, settings: Settings, drain: Drain, descriptor: int | None = None) -> None:
+    """Run one process; on an open socket, if its descriptor is given."""
+    config = uvicorn.Config(
+        app,
+        host=settings.listen_address,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        ws_per_message_deflate=False,
+        ws_max_size=128 * 1024,
+        ws_ping_interval=30,
+        ws_ping_timeout=60,
+        timeout_graceful_shutdown=CLOSE_SECONDS,
+        server_header=False,
+    )
+    # uvicorn shuts down in good order and then sends itself the signal again: the end that was asked for is no failure.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    sockets = None if descriptor is None else [socket.socket(fileno=descriptor)]
+    server = DrainingServer(config, app, drain, settings.drain_seconds)
+    server.run(sockets)
+    if not server.started:
+        sys.exit(STARTUP)
+
+
+def serve_many(settings: Settings, workers: int) -> int:
+    """Run so many processes of `payagent serve` on one socket; the exit status.
+
+    Raises:
+        OSError: the socket cannot be opened.
+    """
+    with (
+        socket.create_server((settings.listen_address, settings.port), backlog=2048) as listening,
+        tempfile.TemporaryDirectory(prefix="payagent-metrics-") as shared,
+    ):
+        os.environ.setdefault(SHARED, shared)
+        return asyncio.run(_Workers(listening, workers).run())
+
+
+class _Workers:
+    """The processes on the socket."""
+
+    def __init__(self, listening: socket.socket, number: int) -> None:
+        self._listening = listening
+        self._number = number
+        self._running: set[asyncio.subprocess.Process] = set()
+        self._stopping = False
+        self._status = 0
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        address, port = self._listening.getsockname()[:2]
+        _log.info("workers are starting", workers=self._number, address=address, port=port)
+        await asyncio.gather(*(self._keep_one() for _ in range(self._number)))
+        return self._status
+
+    def _stop(self, number: int) -> None:
+        """Pass the signal on; the workers drain, and none is replaced."""
+        self._stopping = True
+        for process in self._running:
+            process.send_signal(number)
+
+    async def _keep_one(self) -> None:
+        while not self._stopping:
+            status = await self._one()
+            if self._stopping:
+                return
+            if status in (USAGE, STARTUP):
+                self._status = status
+                self._stop(signal.SIGTERM)
+                return
+            _log.critical("a worker is gone; another one is started", status=status)
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _one(self) -> int:
+        descriptor = self._listening.fileno()
+        command = (sys.executable, "-m", "payagent", "serve", "--socket", str(descriptor))
+        process = await asyncio.create_subprocess_exec(*command, pass_fds=[descriptor])
+        self._running.add(process)
+        try:
+            return await process.wait()
+        finally:
+            self._running.discard(process)
+            worker_gone(process.pid)
