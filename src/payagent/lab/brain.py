@@ -16,65 +16,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from payagent.lab.hearing import amounts, birth_date, full_name, plain
+from payagent.lab import asides
+from payagent.lab import phrases as says
+from payagent.lab.hearing import amounts, birth_date, full_name, number, plain, whole_number
 
 Message = Mapping[str, Any]
 Arguments = dict[str, Any]
 
 TALK_INSTEAD_OF_CAPTURE = "talk_instead_of_capture"
-
-CAPTURES = {
-    "capture_payment_card_number": r"card number|number of (?:the|my) card|numero de (?:la |mi )?tarjeta",
-    "capture_expiration_date": r"expir|expiry|\bdate\b|vencimiento|fecha",
-    "capture_security_code": r"security|\bcode\b|cvv|cvc|codigo de seguridad",
-    "capture_postal_code": r"postal|zip",
-}
-
-_SPANISH = re.compile(r"\bspanish\b|\bespanol\b|\bcastellano\b")
-_ENGLISH = re.compile(r"\benglish\b|\bingles\b")
-_SPEAKS_SPANISH = re.compile(
-    r"\b(?:si|hola|quiero|pagar|factura|gracias|nombre|llamo|soy|naci|todo|mitad|adios|tarjeta|es|correcto)\b"
-)
-_PERSON = re.compile(
-    r"\b(?:person|human|agent|representative|operator|somebody|someone|another way"
-    r"|persona|agente|operador\w*|alguien)\b"
-)
-_BYE = re.compile(
-    r"that's (?:all|it|everything)|\bthat is all\b|\bno,? thank|\bnothing else\b|\b(?:good)?bye\b|\bi'm done\b"
-    r"|\beso es todo\b|\bnada mas\b|\bno,? gracias\b|\badios\b"
-)
-_CANCEL = re.compile(
-    r"\bcancel|\bstop\b|\bnever ?mind\b|\bforget it\b|\bdon't (?:charge|want to pay)|\bno quiero\b|\bolvidelo\b"
-)
-_AGAIN = re.compile(
-    r"\bagain\b|\brepeat\b|\bre-?enter\b|\bmistyped\b|\btyped\b|\bwrong (?:number|card|code|date|one)\b|\bmistake\b"
-    r"|\botra vez\b|\bde nuevo\b|\bme equivoque\b|\bi'm ready\b|\bready now\b"
-)
-_OPTIONS = re.compile(r"\boptions?\b|\bways? to pay\b|\bhow can i pay\b|\bhsa\b|\bopciones\b|\bcomo puedo pagar\b")
-_OTHER_BILL = re.compile(
-    r"\b(?:other|another|next|second|different) (?:\w+ )?bills?\b|\bother one\b|\bwhat do i owe\b|\botra factura\b"
-)
-_NAMED_BILL = re.compile(r"\b(?:the|my) (\w+) bill\b")
-_WHICH_BILL = frozenset(
-    {"other", "another", "next", "second", "different", "first", "oldest", "whole", "full", "entire", "open", "same"}
-)
-_ALL = re.compile(
-    r"\ball of (?:it|that|this)|\bpay (?:it |that )?all\b|\bfull\b|\bin full\b|\beverything\b|\bwhole\b|\bentire\b"
-    r"|^all\b|\bit all\b|\btodo\b|\btoda\b|\btotal\b|\bcomplet[oa]\b"
-)
-_HALF = re.compile(r"\bhalf\b|\bmitad\b")
-_OTHER_CARD = re.compile(
-    r"\b(?:another|different|other|new) (?:card|one)\b|\btry again\b|\botra tarjeta\b|\bde nuevo\b"
-)
-_YES = re.compile(
-    r"\b(?:yes|yeah|yep|correct|right|sure|okay|ok|go ahead|please do|do it|charge it|si|claro|correcto|adelante"
-    r"|de acuerdo|cobrelo|ready|alright)\b"
-)
-_NO = re.compile(r"\b(?:no|nope|not|wrong|isn't|incorrect\w*|don't|dispute)\b")
-_ASKS = re.compile(
-    r"\?|\b(?:why|what|how|where|when|who|wait|moment|hold on|car|wallet|purse|find|por que|espere|momento|busco)\b"
-)
-_OWE = re.compile(r"\bowes?\b|\bbalance\b|\bdebe\b|\bsaldo\b|\ball of it\b|\bel total\b")
+LEAST_AMOUNT = Decimal("1.00")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +57,15 @@ class Situation:
     def answered(self) -> bool:
         """Whether nothing the caller said waits for an answer."""
         return not self.said or bool(self.called)
+
+    @property
+    def leaning(self) -> bool | None:
+        """Whether the caller says yes (True) or no (False); of both the last counts, and doubt is neither."""
+        if self.has(says.UNSURE):
+            return None
+        words = says.NOT_YES.sub(" wrong ", says.NO_OFFENCE.sub(" ", self.words))
+        yes, no = (max((m.start() for m in each.finditer(words)), default=-1) for each in (says.YES, says.NO))
+        return yes > no if yes != no else None
 
     def has(self, pattern: re.Pattern[str]) -> bool:
         """Whether the caller's words match."""
@@ -144,49 +103,78 @@ def _arguments(text: str) -> Arguments:
 
 
 def _language(s: Situation) -> Arguments | None:
-    if s.has(_SPANISH):
+    if s.has(says.SPANISH):
         return {"language": "es"}
-    return {"language": "en"} if s.has(_ENGLISH) else None
+    return {"language": "en"} if s.has(says.ENGLISH) else None
 
 
 def _person(s: Situation) -> Arguments | None:
-    return {"reason": f"the caller said: {s.said[:80]}"} if s.has(_PERSON) else None
+    return {"reason": f"the caller said: {s.said[:80]}"} if s.has(says.PERSON) and not s.has(says.WHO) else None
 
 
 def _goodbye(s: Situation) -> Arguments | None:
-    refuses = s.has(_NO) and not {"confirm_balance", "cancel_payment_processing"} & s.offered and not _wish(s)
-    return {} if s.has(_BYE) or refuses else None
+    if "confirm_balance" in s.offered and s.leaning is True:  # "that's it" agrees here
+        return None
+    refuses = not {"confirm_balance", "cancel_payment_processing"} & s.offered and _refuses(s)
+    return {} if s.has(says.BYE) or refuses else None
 
 
 def _cancel(s: Situation) -> Arguments | None:
-    asked = bool({"complete_payment_processing", "start_payment"} & s.offered)
-    refuses = asked and s.has(_NO) and not _wish(s)
-    return {} if s.has(_CANCEL) or refuses else None
+    if s.has(says.CANCEL):
+        return {}
+    if "start_payment" in s.offered:
+        return {} if _refuses(s) or s.has(says.BYE) else None
+    other_amount = s.has(says.OTHER_AMOUNT) and not s.has(says.ASKS)
+    refuses = "complete_payment_processing" in s.offered and _refuses(s)
+    return {} if other_amount or refuses else None
+
+
+def _refuses(s: Situation) -> bool:
+    """Whether it is a "no" that does not go on to say what is wanted instead: "no, two hundred"."""
+    return s.leaning is False and not s.has(says.HOLD) and not _wish(s)
 
 
 def _wish(s: Situation) -> bool:
-    """Whether a "no" goes on to say what is wanted instead: "no, two hundred"."""
-    return bool(amounts(s.words)) or any(map(s.has, (_ALL, _HALF, _OTHER_CARD, _AGAIN, _OPTIONS, _OTHER_BILL)))
+    wishes = (says.ALL, says.LEAST, says.OTHER_CARD, says.AGAIN, says.OPTIONS, says.OTHER_BILL)
+    return _amount_said(s) is not None or any(map(s.has, wishes))
 
 
 def _again(tool: str) -> Callable[[Situation], Arguments | None]:
     def rule(s: Situation) -> Arguments | None:
-        only = len(CAPTURES.keys() & s.offered) == 1
-        named = re.search(CAPTURES[tool], s.words)
-        return {} if s.has(_AGAIN) and (only or named) else None
+        only = len(says.CAPTURES.keys() & s.offered) == 1
+        return {} if s.has(says.AGAIN) and (only or _field_meant(s) == tool) else None
 
     return rule
 
 
+def _field_meant(s: Situation) -> str:
+    """The card field the caller speaks of, "" for none."""
+    return next((tool for tool, named in says.CAPTURES.items() if re.search(named, s.words)), "")
+
+
 def _options(s: Situation) -> Arguments | None:
-    return {} if s.has(_OPTIONS) else None
+    return {} if s.has(says.OPTIONS) or (s.has(says.REPEAT) and "confirm_balance" not in s.offered) else None
 
 
 def _bill(s: Situation) -> Arguments | None:
-    named = [name for name in _NAMED_BILL.findall(s.words) if name not in _WHICH_BILL]
-    if not named and not s.has(_OTHER_BILL):
-        return None
-    return {"bill": named[0] if named else None}
+    named = _bill_named(s)
+    asked = s.has(says.OTHER_BILL)
+    if "confirm_balance" in s.offered:
+        asked = asked or s.has(says.REPEAT) or s.has(says.WHAT_FOR)
+    return {"bill": named or None} if named or asked else None
+
+
+def _bill_named(s: Situation) -> str:
+    """The bill the caller names: as "the … bill", or by a word of one that was told beside the one in hand."""
+    for groups in says.NAMED_BILL.findall(s.words):
+        words = [word for word in "".join(groups).split() if word not in says.WHICH_BILL]
+        if words:
+            return " ".join(words)
+    told = (match[1] for message in s.messages for match in _ALSO.finditer(plain(_text(message))))
+    return next((bill for bill in told if any(len(w) > 4 and w in s.words.split() for w in bill.split())), "")
+
+
+_ALSO = re.compile(r"\b(?:there is also|tambien hay) .*? (?:for|por) ([^.?]+)[.?]")
 
 
 def _identity(s: Situation) -> Arguments | None:
@@ -204,9 +192,11 @@ def _who(s: Situation) -> tuple[str, str]:
 
 
 def _agreed(s: Situation) -> Arguments | None:
-    if s.has(_NO):
-        return {"agreed": False}
-    return {"agreed": True} if s.has(_YES) or s.has(_ALL) else None
+    if s.leaning is not None:
+        asks = s.has(says.ASKS) and not says.YES.match(s.words) and not says.NO.match(s.words)
+        return None if asks else {"agreed": s.leaning}
+    chosen = s.has(says.ALL) or (s.has(says.PAYS) and _amount_said(s) is not None)
+    return {"agreed": True} if chosen and not s.has(says.ASKS) and not s.has(says.UNSURE) else None
 
 
 def _start(s: Situation) -> Arguments | None:
@@ -215,23 +205,39 @@ def _start(s: Situation) -> Arguments | None:
 
 
 def _wanted(s: Situation) -> Decimal | None:
-    named = amounts(s.words)
-    if named:
-        return named[0]
-    if s.has(_BYE):
-        return None
-    if s.has(_ALL):
+    named = _amount_said(s)
+    if named is not None or s.has(says.BYE):
+        return named
+    if s.has(says.LEAST):
+        return LEAST_AMOUNT
+    if s.has(says.ALL):
         return _owed(s)
-    if s.has(_HALF):
+    again = s.has(says.OTHER_CARD) or (s.leaning is True and not s.has(says.HOLD) and not s.has(says.ASKS))
+    return _last_amount(s) if again else None
+
+
+def _amount_said(s: Situation) -> Decimal | None:
+    """The amount named, a part of what is owed included; the last one named, since people correct themselves."""
+    share = _share(s.words)
+    if share is not None:
         owed = _owed(s)
-        return owed and (owed / 2).quantize(Decimal("0.01"))
-    return _last_amount(s) if s.has(_OTHER_CARD) or (s.has(_YES) and not s.has(_NO)) else None
+        return owed and (owed * share).quantize(Decimal("0.01"))
+    named = amounts(s.words) or whole_number(s.words)
+    return named[-1] if named else None
+
+
+def _share(words: str) -> Decimal | None:
+    percent = says.PERCENT.search(words)
+    if percent:
+        hundredths = Decimal(percent[1]) if percent[1] else Decimal(number(percent[2]))
+        return hundredths / 100 if hundredths else None
+    return next((Decimal(over) / under for pattern, over, under in says.SHARES if pattern.search(words)), None)
 
 
 def _owed(s: Situation) -> Decimal | None:
     """The balance as it was last told to the caller."""
     for message in reversed(s.messages):
-        told = _OWE.search(plain(_text(message))) if message["role"] in ("assistant", "tool") else None
+        told = says.OWE.search(plain(_text(message))) if message["role"] in ("assistant", "tool") else None
         named = amounts(plain(_text(message))[told.end() :]) if told else []
         if named:
             return named[0]
@@ -249,15 +255,15 @@ def _last_amount(s: Situation) -> Decimal | None:
 
 
 def _go_ahead(s: Situation) -> Arguments | None:
-    return {} if s.has(_YES) and not s.has(_NO) and not s.has(_ASKS) else None
+    return {} if s.leaning is True and not s.has(says.ASKS) and not s.has(says.HOLD) else None
 
 
 RULES: tuple[tuple[str, Callable[[Situation], Arguments | None]], ...] = (
     ("switch_language", _language),
     ("human_agent_handoff", _person),
     ("end_call", _goodbye),
+    *((tool, _again(tool)) for tool in says.CAPTURES),
     ("cancel_payment_processing", _cancel),
-    *((tool, _again(tool)) for tool in CAPTURES),
     ("check_payment_options", _options),
     ("verify_user", _identity),
     ("check_pending_bill", _bill),
@@ -265,19 +271,6 @@ RULES: tuple[tuple[str, Callable[[Situation], Arguments | None]], ...] = (
     ("start_payment", _start),
     ("complete_payment_processing", _go_ahead),
 )
-
-# the first of these tools that is offered says what to talk about; English and Spanish
-_TALK: tuple[tuple[str, str, str], ...] = (
-    ("verify_user", "I need your full name and date of birth, please.", "Necesito su nombre y su fecha de nacimiento."),
-    ("confirm_balance", "Please tell me whether that is right.", "Dígame por favor si es correcto."),
-    ("complete_payment_processing", "Just tell me when I may go ahead.", "Dígame cuando pueda continuar."),
-    ("start_payment", "Would you like to pay all of it, or a part?", "¿Desea pagar todo o una parte?"),
-    *((tool, "Of course, take your time. Use the keypad when you are ready.", "Claro, tómese su tiempo.")
-      for tool in CAPTURES),
-    ("check_pending_bill", "How else may I help you?", "¿En qué más puedo ayudarle?"),
-    ("", "One moment, please.", "Un momento, por favor."),
-)  # fmt: skip
-_PUT_OFF = ("Let me get that ready for you.", "Lo preparo enseguida.")
 
 
 class Brain:
@@ -305,26 +298,58 @@ class Brain:
 
     def _ask_for_field(self, s: Situation) -> Reply | None:
         """The card field that is due, when the caller waits for it and the tool was not just refused."""
-        due = [tool for tool in CAPTURES if tool in s.offered]
-        waits = s.answered or (s.has(_YES) and not s.has(_ASKS))
+        due = [tool for tool in says.CAPTURES if tool in s.offered]
+        waits = s.answered or (s.leaning is True and not s.has(says.ASKS) and not s.has(says.HOLD))
         if len(due) != 1 or "complete_payment_processing" in s.offered or not waits or _just_called(s, due[0]):
             return None
         if self.mode == TALK_INSTEAD_OF_CAPTURE:
-            return Reply(words=_PUT_OFF[_speaks_spanish(s)])
+            return Reply(words=asides.PUT_OFF[_speaks_spanish(s)])
         return Reply(tool=due[0])
 
 
 def _just_called(s: Situation, tool: str) -> bool:
-    if s.messages[-1]["role"] != "tool":
+    answers = [m for m in s.messages if m["role"] != "system"]
+    if not answers or answers[-1]["role"] != "tool":
         return False
     return [name for name, _ in _calls(s.messages)][-1:] == [tool]
 
 
+# -- words
+
+
 def _talk(s: Situation) -> str:
-    english, spanish = next((en, es) for tool, en, es in _TALK if tool in s.offered or not tool)
-    return spanish if _speaks_spanish(s) else english
+    """An answer to what was asked aside, or that it was not understood; then what is asked for now."""
+    return " ".join(sentence[_speaks_spanish(s)] for sentence in _sentences(s))
+
+
+def _sentences(s: Situation) -> list[asides.Said]:
+    prompt = asides.prompt(s.offered)
+    if s.answered or not asides.waits_for_words(s.offered):
+        return [prompt]
+    aside = asides.answer(s.words, s.offered)
+    if aside:
+        return [aside, prompt]
+    if s.has(says.HOLD):
+        return [asides.TIME, prompt]
+    return _missing(s) or [asides.NOT_UNDERSTOOD, prompt]
+
+
+def _missing(s: Situation) -> list[asides.Said]:
+    """What is asked for where a part was understood."""
+    if "verify_user" in s.offered:
+        name, date = _who(s)
+        if name or date:
+            return [asides.DATE_MISSING if name else asides.NAME_MISSING]
+    if "complete_payment_processing" in s.offered and s.has(says.AGAIN):
+        return [asides.WHICH_FIELD]
+    understood = s.leaning is not None or s.has(says.PAYS) or s.has(says.UNSURE)
+    return [asides.prompt(s.offered)] if understood else []
 
 
 def _speaks_spanish(s: Situation) -> bool:
+    """As the app asks for; before it has asked for anything but English, as the caller does."""
+    told = [m for m in s.messages if m["role"] == "system" and "Speak Spanish" in _text(m)]
     switched = [arguments.get("language") for name, arguments in _calls(s.messages) if name == "switch_language"]
-    return switched[-1] == "es" if switched else bool(s.said and s.has(_SPEAKS_SPANISH))
+    if switched:
+        return switched[-1] == "es"
+    return bool(told) or bool(s.said and s.has(says.SPEAKS_SPANISH))
