@@ -12,9 +12,9 @@ from payagent import rehearsal
 from payagent.lab import scenario as scenarios
 from payagent.lab.dialect import Dialect
 from payagent.lab.faults import Faults
-from payagent.lab.scenario import Scenario, Step
+from payagent.lab.scenario import Expectation, Scenario, Step
 
-SCALE = 0.03
+SCALE = 0.05
 
 VARIANTS = {
     "little is told": (Dialect(common="none", required="spaced"), Faults(no_begin_callback=True)),
@@ -76,6 +76,23 @@ async def test_a_refused_card_may_be_told_at_once(tmp_path: Path) -> None:
     scenario = scenarios.load("declined_then_another_card").model_copy(update=changed)
     result = await rehearsal.rehearse(scenario, directory=tmp_path, scale=SCALE)
 
+    assert result.ok, result.report()
+
+
+async def test_a_declined_session_that_stays_open_ends_with_a_person(tmp_path: Path) -> None:
+    """Twilio refuses a second session beside it (64021): nothing is charged, and a person goes on."""
+    plain = scenarios.load("declined_then_another_card")
+    at = next(n for n, step in enumerate(plain.steps) if step.when == "declined")
+    again = Step(when="couldn't start.*again", say="Yes, all of it.")
+    expect = Expectation(end="queue", sessions=("caller-hung-up",), heard=("declined", "colleague"))
+    changed = {
+        "steps": (*plain.steps[: at + 1], again, again),
+        "expect": expect,
+        "dialect": Dialect(after_decline="open"),
+    }
+    result = await rehearsal.rehearse(plain.model_copy(update=changed), directory=tmp_path, scale=SCALE)
+
+    assert result.charges == ()
     assert result.ok, result.report()
 
 
