@@ -38,6 +38,7 @@ from payagent.phone.payments import Payments
 from payagent.session import Desk, Session
 from payagent.speech import Sentences
 from payagent.switchboard import Switchboard
+from payagent.traces import NO_TRACES, Traces
 
 CALL = "CA" + "1" * 32
 PAYMENT = "PK" + "2" * 32
@@ -253,9 +254,10 @@ class Line:
     `url` is the PostgreSQL that has the journal; "": it is a SQLite file.
     """
 
-    def __init__(self, folder: Path, flow: Flow, url: str = "") -> None:
+    def __init__(self, folder: Path, flow: Flow, url: str = "", traces: Traces = NO_TRACES) -> None:
         self.folder = folder
         self.url = url
+        self.traces = traces
         self.flow = flow
         self.model = ScriptedModel()
         self.till = Till()
@@ -287,6 +289,7 @@ class Line:
             f"worker-{len(self.workers)}",
             virtual_now,
             metrics,
+            traces=self.traces,
         )
         parts: dict[str, Any] = {
             "journal": pen,
@@ -297,6 +300,7 @@ class Line:
             "now": virtual_now,
             "watchers": [lambda call, step, offered: steps.append(step)],
             "metrics": metrics,
+            "traces": self.traces,
         }
         await self.spool.open()
         switchboard = Switchboard(self.flow, Desk(**(parts | other)), cast(Spool, self.spool))
@@ -390,9 +394,11 @@ async def settled() -> None:
 
 
 @asynccontextmanager
-async def open_line(folder: Path, pace: Pace = Pace.MODEL, url: str = "") -> AsyncIterator[Line]:
+async def open_line(
+    folder: Path, pace: Pace = Pace.MODEL, url: str = "", traces: Traces = NO_TRACES
+) -> AsyncIterator[Line]:
     """A line with one worker; at the end everything is closed, whatever state it is in."""
-    line = Line(folder, build(pace), url)
+    line = Line(folder, build(pace), url, traces)
     await line.accounts.open()
     await load_demo(line.accounts)
     await line.hire()

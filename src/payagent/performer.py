@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from time import perf_counter
+from time import perf_counter, time_ns
 from typing import assert_never
 
 import structlog
@@ -23,6 +23,7 @@ from payagent.flow import events as ev
 from payagent.journal.protocol import Claim, Journal
 from payagent.metrics import Metrics
 from payagent.phone.payments import NeverSent, Payments
+from payagent.traces import NO_TRACES, Traces
 
 _log = structlog.get_logger("payagent.performer")
 
@@ -56,6 +57,7 @@ class Performer:
         now: Callable[[], datetime],
         metrics: Metrics | None = None,
         claim: timedelta = CLAIM,
+        traces: Traces = NO_TRACES,
     ) -> None:
         self._claim = claim
         self._journal = journal
@@ -64,6 +66,7 @@ class Performer:
         self._worker = worker
         self._now = now
         self._metrics = metrics or Metrics()
+        self._traces = traces
 
     async def perform(
         self, key: str, order: do.DurableOrder, caller: Caller, wanted: Callable[[], Awaitable[bool]]
@@ -93,9 +96,10 @@ class Performer:
     async def _do(self, key: str, order: do.DurableOrder, caller: Caller) -> ev.OrderAnswer | None:
         match order:
             case do.OpenPay() | do.Capture() | do.CompletePay() | do.CancelPay():
-                began = perf_counter()
+                began, traced = perf_counter(), time_ns()
                 answer = await self._pay(key, order, caller.call_sid)
                 self._metrics.rest(REQUESTS[type(order)], _came_to(answer), perf_counter() - began)
+                self._traces.rest(caller.call_sid, REQUESTS[type(order)], _came_to(answer), traced)
                 return answer
             case do.LookUpIdentity():
                 return await self._look_up(key, order, caller)

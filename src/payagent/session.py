@@ -20,6 +20,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import time_ns
 from typing import Any, Protocol
 
 import structlog
@@ -44,6 +45,7 @@ from payagent.performer import Caller, Performer
 from payagent.phone.mouth import Mouth
 from payagent.phone.redaction import CardScanner
 from payagent.speech import Sentences
+from payagent.traces import NO_TRACES, Traces
 from payagent.turn import Turn
 
 _log = structlog.get_logger("payagent.session")
@@ -75,6 +77,7 @@ class Desk:
     watchers: list[Watcher]
     metrics: Metrics = field(default_factory=Metrics)
     outage_seconds: float = 10.0
+    traces: Traces = NO_TRACES
 
 
 class Session:
@@ -87,7 +90,7 @@ class Session:
         self._desk = desk
         self._talk = Talk()
         self._caller_id = ""
-        self._entered = desk.now()
+        self._began = self._entered = desk.now()
         self._mouth: Mouth | None = None
         self._turn: Turn | None = None
         self._asked = ""
@@ -227,7 +230,7 @@ class Session:
         for _ in range(WRITING_RACES):
             if isinstance(event, ev.CallStarted) and self.call.seq:  # Twilio delivers a webhook twice at times
                 return None
-            step = self.call.decide(event, self._desk.now())
+            began, step = time_ns(), self.call.decide(event, self._desk.now())
             if step is None:
                 if await self._catch_up():  # what is not worth a record here may be after others' steps
                     continue
@@ -243,6 +246,7 @@ class Session:
             self._take(step)
             row, seconds = self.call.flow.by_id.get(step.row), (step.at - since).total_seconds()
             self._desk.metrics.step(step, row, was, self.call.facts, seconds)
+            self._desk.traces.step(step, row, self._began, began)
             self._set_alarm()
             self._show(step)
             return step
@@ -264,6 +268,8 @@ class Session:
     def _take(self, step: Step) -> None:
         """Apply a recorded step."""
         self.call.apply(step)
+        if step.seq == 1:
+            self._began = step.at
         if step.seq == 1 or step.after is not step.before:
             self._entered = step.at
         self._talk.add(step)
@@ -423,11 +429,12 @@ class Session:
 
     async def _converse(self, turn: Turn, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> None:
         clock, end = asyncio.get_running_loop().time, None
-        began = clock()
+        began, traced = clock(), time_ns()
         try:
             end = await turn.run(self._desk.model, messages, tools)
         finally:
             self._desk.metrics.turn(end, began, turn.first_words, clock())
+            self._desk.traces.turn(self.call.call_sid, end, traced)
         await self._try_post(end)
 
     def _known(self) -> str:

@@ -198,6 +198,9 @@ class Settings(FlowSettings):
     metrics_token: SecretStr | None = _setting(
         None, "bearer token for /metrics; without one only programs on this machine may read it"
     )
+    otel_exporter_otlp_endpoint: str | None = _setting(
+        None, "where OpenTelemetry traces go (OTLP over HTTP), as http://localhost:4318; needs payagent[otel]"
+    )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Upper] = _setting(
         "INFO", "least severe message that is logged"
     )

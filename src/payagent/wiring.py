@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import os
@@ -37,6 +38,7 @@ from payagent.session import Desk, Watcher
 from payagent.settings import Settings
 from payagent.speech import Sentences
 from payagent.switchboard import Switchboard
+from payagent.traces import traces_to
 from payagent.web import app
 from payagent.web.desk import Drain, FrontDesk
 
@@ -111,6 +113,7 @@ def application(
     flow = flow_of(settings)
     relay = relay_of(settings)
     sentences = Sentences.load(settings.sentences_dir, tuple(settings.voices))
+    traces = traces_to(settings.otel_exporter_otlp_endpoint)
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[FrontDesk]:
@@ -122,10 +125,11 @@ def application(
         async with open_http(settings.twilio_api_base_url) as http:
             worker = f"{os.getpid()}-{secrets.token_hex(4)}"
             claim = timedelta(seconds=settings.order_claim_seconds)
-            performer = Performer(journal, accounts, payments_of(settings, http), worker, now, metrics, claim)
+            performer = Performer(journal, accounts, payments_of(settings, http), worker, now, metrics, claim, traces)
             patience = settings.outage_seconds * settings.time_scale
             seen = list(watchers)
-            desk = Desk(journal, performer, model, sentences, _locales(settings), now, seen, metrics, patience)
+            locales = _locales(settings)
+            desk = Desk(journal, performer, model, sentences, locales, now, seen, metrics, patience, traces)
             spool = Spool(settings.spool_path, settings.journal_secret)
             switchboard = Switchboard(flow, desk, spool)
             sealing = Sealing(journal, settings.seal_seconds, now)
@@ -145,6 +149,7 @@ def application(
                 await model.close()
                 await accounts.close()
                 await journal.close()
+                await asyncio.to_thread(traces.close)
 
     return app.build(opened, settings.relay_path, console_of(settings, flow))
 
