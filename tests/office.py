@@ -20,6 +20,7 @@ from payagent import wiring
 from payagent.flow import events as ev
 from payagent.flow.call import Call
 from payagent.flow.step import Step
+from payagent.flow.table import build
 from payagent.journal.sqlite import SqliteJournal
 from payagent.switchboard import Switchboard
 from payagent.testing import START, PracticeCall
@@ -31,6 +32,7 @@ CHEAP = {"cost": 2**14, "lanes": 1}
 USERS = f"{NAME}:{made(PASSWORD, **CHEAP)},{OTHER}:{made(OTHER_PASSWORD, **CHEAP)}"
 COOKIE = "__Host-payagent-console"
 UNKNOWN = "CA" + "07" * 16
+FLOW = build()
 
 
 class Clock:
@@ -89,9 +91,11 @@ class Operator:
     async def write(self, *calls: PracticeCall) -> None:
         """Put calls on the record; it is then at least as late as their last step."""
         self.clock.now = max(self.clock.now, *(call.now for call in calls))
-        for call in calls:
-            for step in call.steps:
-                await self.journal.append(step, getattr(step.event, "order", ""))
+        await asyncio.gather(*(self._write(call) for call in calls))
+
+    async def _write(self, call: PracticeCall) -> None:
+        for step in call.steps:
+            await self.journal.append(step, getattr(step.event, "order", ""))
 
     async def steps(self, call_sid: str = UNKNOWN) -> list[Step]:
         """A call's record."""
@@ -130,9 +134,14 @@ def text_of(answer: httpx.Response) -> str:
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", words)).split())
 
 
+def begun(call_sid: str) -> PracticeCall:
+    """A call that has begun, and no more."""
+    return PracticeCall(FLOW, call_sid)
+
+
 def unknown(call_sid: str = UNKNOWN, after: float = 0) -> PracticeCall:
     """A call whose charge got no answer: its caller, who began `after` seconds, was told so and waits for a person."""
-    call = PracticeCall(call_sid=call_sid)
+    call = begun(call_sid)
     call.now += timedelta(seconds=after)
     call.verify().agree().start("120.00").open()
     call.key_in_card()
@@ -143,7 +152,7 @@ def unknown(call_sid: str = UNKNOWN, after: float = 0) -> PracticeCall:
 
 def paid(call_sid: str) -> PracticeCall:
     """A call that paid its bill."""
-    call = PracticeCall(call_sid=call_sid).verify().agree().start().open()
+    call = begun(call_sid).verify().agree().start().open()
     call.key_in_card()
     call.go_ahead()
     call.report(ev.PaymentSucceeded, confirmation="ch_1")
@@ -155,6 +164,7 @@ async def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **changes: ob
     """The app with a console, nobody logged in."""
     clock = Clock()
     monkeypatch.setattr(wiring, "utc_now", clock)
+    monkeypatch.setattr(wiring, "flow_of", lambda settings: FLOW)
     # What these calls ordered was never meant for this app's hands.
     monkeypatch.setattr(Switchboard, "sweep_on", lambda self: None)
     settings = given(tmp_path / "payagent.db", **({"CONSOLE_USERS": USERS, "DEMO_ACCOUNTS": "no"} | changes))

@@ -11,7 +11,7 @@ from typing import Literal
 
 import pytest
 from front import Front, served
-from office import NAME, OTHER, OTHER_PASSWORD, PASSWORD, UNKNOWN, USERS, paid, unknown
+from office import NAME, OTHER, OTHER_PASSWORD, PASSWORD, UNKNOWN, USERS, begun, paid, unknown
 from playwright.async_api import Browser, Page, expect
 
 from payagent.flow import events as ev
@@ -140,7 +140,7 @@ async def test_what_is_being_written_survives_an_update(front: Front, page: Page
     assert await page.get_by_label("Where you looked, what you found").input_value() == "I am still writing"
 
 
-async def test_two_people_resolve_at_once_and_the_second_is_told(page: Page, unwatched: Page, front: Front) -> None:
+async def test_two_people_resolve_at_once_and_the_second_is_told(front: Front, page: Page, unwatched: Page) -> None:
     """The first word stands."""
     await write(front, unknown())
     here = f"/console/calls/{UNKNOWN}"
@@ -159,7 +159,7 @@ async def test_two_people_resolve_at_once_and_the_second_is_told(page: Page, unw
 
 async def test_nothing_that_a_caller_says_or_is_called_runs(front: Front, page: Page) -> None:
     """Markup in words, in an account's name and in a reason stays words (and the policy would stop it)."""
-    call = PracticeCall(call_sid=UNKNOWN)
+    call = begun(UNKNOWN)
     call.say("Ada Payer")
     call.tool("verify_user", full_name="x y", date_of_birth="1990-05-01")
     call.answer(ev.IdentityMatched, account=replace(ACCOUNT, name=SCRIPT, id=SCRIPT))
@@ -180,7 +180,7 @@ async def test_every_page_can_be_read_and_used_by_all(
     new_page: NewPage, front: Front, barriers: Barriers, scheme: Literal["light", "dark"], width: int
 ) -> None:
     """axe-core finds nothing serious, and nothing runs over the edge of a narrow page."""
-    await write(front, unknown(), paid("CA" + "08" * 16), PracticeCall(call_sid="CA" + "09" * 16))
+    await write(front, unknown(), paid("CA" + "08" * 16), begun("CA" + "09" * 16))
     async with new_page(color_scheme=scheme, viewport={"width": width, "height": 780}) as page:
         await page.goto(f"{front.origin}/console/log-in")
         found = {"log-in": await barriers(page)}

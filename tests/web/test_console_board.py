@@ -13,14 +13,14 @@ from typing import Any
 
 import httpx
 import pytest
-from office import UNKNOWN, Operator, paid, text_of, unknown
+from office import UNKNOWN, Operator, begun, paid, text_of, unknown
 
 from payagent.flow import events as ev
 from payagent.flow.money import Money
 from payagent.flow.states import State
 from payagent.journal.protocol import DayTotals
 from payagent.testing import ACCOUNT, START, PracticeCall
-from payagent.web.console import export
+from payagent.web.console import board, export, searching
 from payagent.web.console.board import Board
 
 SCRIPT = "<script>alert(1)</script>"
@@ -39,7 +39,7 @@ def known_of(answer: httpx.Response) -> str:
 
 def handed_off(call_sid: str, after: float = 0) -> PracticeCall:
     """A call whose caller asked for a person `after` seconds."""
-    call = PracticeCall(call_sid=call_sid)
+    call = begun(call_sid)
     call.say("a person, please", after=after)
     call.tool("human_agent_handoff", reason="=cmd|' /C calc'!A1")
     return call
@@ -65,7 +65,7 @@ async def test_an_empty_board_says_that_nothing_is_owed(ann: Operator) -> None:
 
 async def test_the_board_shows_first_what_needs_a_person(ann: Operator) -> None:
     """Unknown outcomes, then overdue waits, then hand-offs; each call once, the longest wait first."""
-    late, waiting = PracticeCall(call_sid=sid(1)), handed_off(sid(2), after=69)
+    late, waiting = begun(sid(1)), handed_off(sid(2), after=69)
     await ann.write(waiting, late, paid(sid(3)), unknown(sid(4), after=1), unknown(sid(5)))
     ann.clock.go_on(seconds=1)
     page = (await ann.get("/console")).text
@@ -100,7 +100,7 @@ async def test_the_board_counts_and_tells_the_time_against_the_longest_wait(ann:
 
 async def test_the_board_is_sent_anew_only_when_something_happened(ann: Operator) -> None:
     """204 for as long as nothing but time goes on; then the part that changes."""
-    call = PracticeCall(call_sid=sid(1))
+    call = begun(sid(1))
     await ann.write(call)
     known = known_of(await ann.get("/console"))
     ann.clock.go_on(seconds=2)
@@ -132,13 +132,13 @@ class CountingJournal:
 
 async def test_however_many_look_the_record_is_asked_once_a_second() -> None:
     """One look for all viewers; the day's totals every ten seconds, and anew after midnight."""
-    board, journal, now = Board(), CountingJournal(), START.replace(hour=23, minute=59, second=58)
+    look_out, journal, now = Board(), CountingJournal(), START.replace(hour=23, minute=59, second=58)
     for _ in range(100):
-        await board.look(journal, now)  # type: ignore[arg-type]
+        await look_out.look(journal, now)  # type: ignore[arg-type]
     once = len(journal.asked)
-    await board.look(journal, now + timedelta(seconds=1))  # type: ignore[arg-type]
+    await look_out.look(journal, now + timedelta(seconds=1))  # type: ignore[arg-type]
     again = journal.asked[once:]
-    await board.look(journal, now + timedelta(seconds=3))  # type: ignore[arg-type]
+    await look_out.look(journal, now + timedelta(seconds=3))  # type: ignore[arg-type]
 
     assert once == 5
     assert again.count("states") == 1
@@ -146,20 +146,21 @@ async def test_however_many_look_the_record_is_asked_once_a_second() -> None:
     assert journal.asked.count("totals") == 2
 
 
-async def test_a_board_of_thousands_shows_a_hundred_and_says_so(ann: Operator) -> None:
+async def test_a_board_of_thousands_shows_some_and_says_so(ann: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pages stay small, whatever the line carries."""
-    await ann.write(*(handed_off(sid(n)) for n in range(130)))
+    monkeypatch.setattr(board, "MOST", 10)
+    await ann.write(*(handed_off(sid(n)) for n in range(13)))
     page = await ann.get("/console")
 
-    assert page.text.count('id="need-') == 100
-    assert page.text.count('id="call-') == 100
-    assert "All 130" in text_of(page)
+    assert page.text.count('id="need-') == 10
+    assert page.text.count('id="call-') == 10
+    assert "All 13" in text_of(page)
     assert "There are more" in text_of(page)
 
 
 async def test_account_names_and_reasons_are_words_and_no_markup(ann: Operator) -> None:
     """On the board, in the search and in its form."""
-    call = PracticeCall(call_sid=sid(1))
+    call = begun(sid(1))
     call.say("Ada Payer")
     call.tool("verify_user", full_name="x y", date_of_birth="1990-05-01")
     call.answer(ev.IdentityMatched, account=replace(ACCOUNT, id=SCRIPT))
@@ -177,7 +178,7 @@ async def test_account_names_and_reasons_are_words_and_no_markup(ann: Operator) 
 
 async def test_calls_are_found_by_sid_account_date_outcome_and_state(ann: Operator) -> None:
     """Each alone, and all together."""
-    other = PracticeCall(call_sid=sid(3))
+    other = begun(sid(3))
     await ann.write(paid(sid(1)), unknown(sid(2)), other)
 
     async def found(query: str) -> list[str]:
@@ -196,20 +197,20 @@ async def test_calls_are_found_by_sid_account_date_outcome_and_state(ann: Operat
     assert "No call fits" in text_of(await ann.get("/console/calls?account=nobody"))
 
 
-@pytest.mark.parametrize("path", ["/console/calls", "/console/totals"])
-@pytest.mark.parametrize("day", ["31.1.2026", "2026-02-30", "0001-01-01", "9999-12-31", "' OR 1=1"])
-async def test_a_day_that_is_none_is_said_to_be_so(ann: Operator, path: str, day: str) -> None:
+async def test_a_day_that_is_none_is_said_to_be_so(ann: Operator) -> None:
     """At its field, with how to write it; the CSV says it too."""
-    answer, exported = await ann.get(f"{path}?since={day}"), await ann.get(f"{path}.csv?since={day}")
+    for day in ("31.1.2026", "2026-02-30", "0001-01-01", "9999-12-31", "' OR 1=1"):
+        for path in ("/console/calls", "/console/totals", "/console/calls.csv", "/console/totals.csv"):
+            answer = await ann.get(f"{path}?since={day}")
 
-    assert (answer.status_code, exported.status_code) == (400, 400)
-    assert "Write the day as 2026-01-31." in text_of(answer)
-    assert "Write the day as 2026-01-31." in text_of(exported)
+            assert answer.status_code == 400, (path, day)
+            assert "Write the day as 2026-01-31." in text_of(answer)
 
 
-async def test_pages_follow_each_other_without_loss_or_repeat(ann: Operator) -> None:
+async def test_pages_follow_each_other_without_loss_or_repeat(ann: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where calls began at the very same moment; the search goes along."""
-    await ann.write(*(PracticeCall(call_sid=sid(n)) for n in range(120)))
+    monkeypatch.setattr(searching, "PAGE", 5)
+    await ann.write(*(begun(sid(n)) for n in range(12)))
     path, seen, pages = "/console/calls?live=on", list[str](), 0
     while path:
         page = (await ann.get(path)).text
@@ -220,7 +221,7 @@ async def test_pages_follow_each_other_without_loss_or_repeat(ann: Operator) -> 
         assert not path or "live=on" in path
 
     assert pages == 3
-    assert sorted(seen) == [sid(n) for n in range(120)]
+    assert sorted(seen) == [sid(n) for n in range(12)]
 
 
 # Totals
@@ -256,14 +257,14 @@ async def test_days_that_cannot_be_added_up_are_said_to_be_so(ann: Operator, que
 
 async def test_every_call_found_is_exported(ann: Operator) -> None:
     """The same search, all of its pages."""
-    await ann.write(paid(sid(1)), unknown(sid(2)), *(PracticeCall(call_sid=sid(n)) for n in range(3, 80)))
+    await ann.write(paid(sid(1)), unknown(sid(2)), *(begun(sid(n)) for n in range(3, 6)))
     answer = await ann.get("/console/calls.csv")
     every = {row["call"]: row for row in rows(answer)}
     some = rows(await ann.get("/console/calls.csv?outcome=unknown"))
 
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="payagent-calls.csv"'
-    assert sorted(every) == [sid(n) for n in range(1, 80)]
+    assert sorted(every) == [sid(n) for n in range(1, 6)]
     assert [row["call"] for row in some] == [sid(2)]
     assert {name: every[sid(1)][name] for name in ("outcome", "amount", "currency", "last_four", "account")} == {
         "outcome": "paid",
@@ -277,9 +278,9 @@ async def test_every_call_found_is_exported(ann: Operator) -> None:
 async def test_an_export_goes_on_behind_each_portion(ann: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many calls there are."""
     monkeypatch.setattr(export, "AT_ONCE", 7)
-    await ann.write(*(PracticeCall(call_sid=sid(n)) for n in range(30)))
+    await ann.write(*(begun(sid(n)) for n in range(15)))
 
-    assert sorted(row["call"] for row in rows(await ann.get("/console/calls.csv"))) == [sid(n) for n in range(30)]
+    assert sorted(row["call"] for row in rows(await ann.get("/console/calls.csv"))) == [sid(n) for n in range(15)]
 
 
 async def test_a_reason_that_a_spreadsheet_would_run_is_text(ann: Operator) -> None:

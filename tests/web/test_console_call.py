@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from office import OTHER, OTHER_PASSWORD, UNKNOWN, Operator, Watch, console, paid, text_of, unknown
+from office import OTHER, OTHER_PASSWORD, UNKNOWN, Operator, Watch, begun, console, paid, text_of, unknown
 
 from payagent.accounts.sql import SqlAccounts
 from payagent.errors import JournalFailed
@@ -88,7 +88,7 @@ async def test_a_call_of_another_pace_is_drawn_by_its_own_table(ann: Operator) -
 
 async def test_what_the_caller_says_and_the_accounts_name_are_words_and_no_markup(ann: Operator) -> None:
     """Whoever says or is called `<script>` is shown so."""
-    call = PracticeCall(call_sid=PAID)
+    call = begun(PAID)
     call.say("Ada Payer, first of May 1990")
     call.tool("verify_user", full_name="x y", date_of_birth="1990-05-01")
     call.answer(ev.IdentityMatched, account=replace(ACCOUNT, name=SCRIPT, id='A"><img src=x onerror=alert(1)>'))
@@ -279,9 +279,10 @@ async def test_a_late_success_settles_it_before_a_person_does(ann: Operator) -> 
     assert call.state is State.PAYMENT_COMPLETED
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
+async def test_a_form_that_cannot_be_taken_says_why_and_loses_nothing(ann: Operator) -> None:
+    """What was filled in is still there; nothing is on the record."""
+    await ann.write(unknown())
+    for changes, words in (
         ({"outcome": ""}, "Choose whether the card was charged."),
         ({"outcome": "maybe"}, "Choose whether the card was charged."),
         ({"reference": " "}, "Enter the charge's reference"),
@@ -291,19 +292,13 @@ async def test_a_late_success_settles_it_before_a_person_does(ann: Operator) -> 
         ({"why": "  \n "}, "Say where you looked"),
         ({"why": "w" * 501}, "500 characters at most"),
         ({"why": "the card is 4242424242424242"}, "looks like a card number"),
-    ],
-)
-async def test_a_form_that_cannot_be_taken_says_why_and_loses_nothing(
-    ann: Operator, changes: dict[str, str], words: str
-) -> None:
-    """What was filled in is still there; nothing is on the record."""
-    await ann.write(unknown())
-    answer = await ann.resolve(**{"why": "Looked at the list"} | changes)
+    ):
+        answer = await ann.resolve(**{"why": "Looked at the list"} | changes)
 
-    assert answer.status_code == 422
-    assert words in text_of(answer)
+        assert answer.status_code == 422, changes
+        assert words in text_of(answer)
+        assert ("Looked at the list" in answer.text) is ("why" not in changes)
     assert not any(isinstance(step.event, ev.OutcomeResolved) for step in await ann.steps())
-    assert ("Looked at the list" in answer.text) is ("why" not in changes)
 
 
 async def test_what_is_not_paid_needs_no_reference(ann: Operator) -> None:

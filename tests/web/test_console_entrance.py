@@ -55,22 +55,12 @@ async def test_a_stranger_is_led_to_the_log_in_and_back(stranger: Operator, path
     assert (led.status_code, entered.status_code, entered.headers["location"]) == (303, 303, path)
 
 
-@pytest.mark.parametrize(
-    "elsewhere",
-    [
-        "https://evil.test/console",
-        "//evil.test",
-        "/console/..//evil.test\\",
-        "/api/action",
-        "/console@evil.test",
-        "/console\n",
-    ],
-)
-async def test_nobody_is_led_elsewhere_after_a_log_in(stranger: Operator, elsewhere: str) -> None:
+async def test_nobody_is_led_elsewhere_after_a_log_in(stranger: Operator) -> None:
     """The address to go back to is one of the console's own, or its first page."""
-    entered = await stranger.log_in(next=elsewhere)
+    for elsewhere in ("https://evil.test/", "//evil.test", "/console/..//x\\", "/api", "/console@x.test", "/console\n"):
+        entered = await stranger.log_in(next=elsewhere)
 
-    assert entered.headers["location"] == "/console"
+        assert entered.headers["location"] == "/console", elsewhere
 
 
 async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(stranger: Operator) -> None:
@@ -132,24 +122,24 @@ async def test_a_log_in_begins_a_visit_of_its_own(stranger: Operator) -> None:
     assert (await stranger.get(PAGES[0])).status_code == 303
 
 
-@pytest.mark.parametrize("spoil", ["flip", "cut", "foreign", "rename", "long", "empty", "mark"])
-async def test_a_cookie_that_is_not_ours_is_no_visit(ann: Operator, spoil: str) -> None:
+async def test_a_cookie_that_is_not_ours_is_no_visit(ann: Operator) -> None:
     """A changed, cut, foreign, swapped or endless one leads to the log-in."""
     body, _, mac = ann.client.cookies[COOKIE].partition(".")
-    spoilt = {
-        "flip": f"{body}.{'1' if mac[0] == '0' else '0'}{mac[1:]}",
-        "cut": body,
-        "foreign": "äöü.mac".encode().hex(),
-        "rename": f"{bytes.fromhex(body).replace(b'ann', b'bob').hex()}.{mac}",
-        "long": f"{body * 20}.{mac}",
-        "empty": "",
-        "mark": ann.client.cookies["__Host-payagent-known"],
-    }[spoil]
-    answer = await httpx.AsyncClient(transport=httpx.ASGITransport(ann.app), base_url=PUBLIC).get(
-        PAGES[0], headers={"Cookie": f"{COOKIE}={spoilt}"}
-    )
+    for spoilt in (
+        f"{body}.{'1' if mac[0] == '0' else '0'}{mac[1:]}",
+        body,
+        f"{'äöü'.encode().hex()}.{mac}",
+        f"not hexadecimal.{mac}",
+        f"{b'[1]'.hex()}.{mac}",
+        f"{bytes.fromhex(body).replace(b'ann', b'bob').hex()}.{mac}",
+        f"{body * 20}.{mac}",
+        "",
+        ann.client.cookies["__Host-payagent-known"],
+    ):
+        ann.client.cookies.clear()
+        answer = await ann.get(PAGES[0], Cookie=f"{COOKIE}={spoilt}")
 
-    assert answer.status_code == 303
+        assert answer.status_code == 303, spoilt
 
 
 async def test_a_log_in_is_over_after_its_longest_time_and_after_an_idle_hour(ann: Operator) -> None:
@@ -235,12 +225,12 @@ async def test_a_form_without_its_visits_token_changes_nothing(ann: Operator, pa
     assert (await ann.get("/console/nothing")).status_code == 404
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
-async def test_a_form_that_the_browser_says_is_another_sites_changes_nothing(ann: Operator, site: str) -> None:
+async def test_a_form_that_the_browser_says_is_another_sites_changes_nothing(ann: Operator) -> None:
     """Even with the right token."""
-    answer = await ann.post("/console/log-out", "/console/nothing", headers={"Sec-Fetch-Site": site})
+    for site in ("cross-site", "same-site", "none"):
+        answer = await ann.post("/console/log-out", "/console/nothing", headers={"Sec-Fetch-Site": site})
 
-    assert answer.status_code == 403
+        assert answer.status_code == 403, site
     assert (await ann.get("/console/nothing")).status_code == 404
 
 

@@ -30,7 +30,7 @@ class Entrance:
         back = way_back(asked.request.query_params.get("next", HOME))
         if asked.visit.name:
             return RedirectResponse(back, 303)
-        return self._form(asked, back)
+        return await self._form(asked, back)
 
     async def enter(self, asked: Asked) -> Response:
         """`POST /console/log-in`."""
@@ -41,10 +41,10 @@ class Entrance:
         match await self._door.opens(name, asked.form.get("password", ""), address, mark):
             case TryAgain(wait=wait):
                 _log.warning("a console log-in was not looked at: too many failed", name=known, address=address)
-                return self._later(asked, back, name, ceil(wait.total_seconds()))
+                return await self._later(asked, back, name, ceil(wait.total_seconds()))
             case False:
                 _log.warning("a console log-in failed", name=known, address=address)
-                return self._form(asked, back, name, WRONG, 401)
+                return await self._form(asked, back, name, WRONG, 401)
         _log.info("somebody logged in to the console", name=name, address=address)
         answer = RedirectResponse(back, 303)
         self._visits.write(answer, self._visits.begin(asked.now, name), asked.now, anew=True)
@@ -58,14 +58,14 @@ class Entrance:
         self._visits.end(answer)
         return answer
 
-    def _later(self, asked: Asked, back: str, name: str, seconds: int) -> Response:
+    async def _later(self, asked: Asked, back: str, name: str, seconds: int) -> Response:
         wait = f"{seconds} seconds" if seconds < 60 else f"{ceil(seconds / 60)} minutes"
-        answer = self._form(asked, back, name, f"Too many log-ins failed. Wait {wait}, then try again.", 429)
+        answer = await self._form(asked, back, name, f"Too many log-ins failed. Wait {wait}, then try again.", 429)
         answer.headers["Retry-After"] = str(seconds)
         return answer
 
-    def _form(self, asked: Asked, back: str, name: str = "", problem: str = "", status: int = 200) -> Response:
-        answer = self._pages.page(
+    async def _form(self, asked: Asked, back: str, name: str = "", problem: str = "", status: int = 200) -> Response:
+        answer = await self._pages.page(
             "log_in.html", asked.visit, status=status, back=back, name=name[:100], problem=problem
         )
         self._visits.write(answer, asked.visit, asked.now, anew=True)

@@ -46,6 +46,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+NOW = "X-Console-Now"
+"""The server's time, for a page whose clocks run."""
 HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}
 
 
@@ -77,6 +79,8 @@ class Asked:
 
 Handler = Callable[[Asked], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
+Admit = Callable[[Request, datetime], Awaitable[Visit | Response]]
+"""Whose visit a request is part of, or the answer to who may not come in."""
 
 
 class Guard:
@@ -106,29 +110,31 @@ class Guard:
 
         return endpoint
 
-    def _endpoint(self, handler: Handler, visit_of: Callable[[Request, datetime], Visit | Response]) -> Endpoint:
+    def _endpoint(
+        self, handler: Handler, visit_of: Callable[[Request, datetime], Awaitable[Visit | Response]]
+    ) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             now = self._now()
-            visit = visit_of(request, now)
+            visit = await visit_of(request, now)
             answer = visit if isinstance(visit, Response) else await self._answer(request, visit, now, handler)
-            answer.headers.update(self._headers)
+            answer.headers.update(self._headers | {NOW: now.isoformat()})
             return answer
 
         return endpoint
 
-    def _named(self, request: Request, now: datetime) -> Visit | Response:
+    async def _named(self, request: Request, now: datetime) -> Visit | Response:
         visit = self._visits.read(request, now)
         if visit and visit.name:
             return visit
         if request.method == "POST":
-            return self._page(None, too_old())
+            return await self._page(None, too_old())
         if "known" in request.query_params:
             return Response(status_code=401)
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         where = LOG_IN if here == HOME else f"{LOG_IN}?next={quote(here)}"
         return RedirectResponse(where, 303)
 
-    def _nameless(self, request: Request, now: datetime) -> Visit | Response:
+    async def _nameless(self, request: Request, now: datetime) -> Visit | Response:
         return self._visits.read(request, now) or self._visits.begin(now)
 
     async def _answer(self, request: Request, visit: Visit, now: datetime, handler: Handler) -> Response:
@@ -142,13 +148,13 @@ class Guard:
             form = await self._form(request, visit) if request.method == "POST" else {}
             return await handler(Asked(request, visit, now, form))
         except Refused as refused:
-            return self._page(visit, refused)
+            return await self._page(visit, refused)
         except UnknownCall:
-            return self._page(visit, Refused(404, "No such call", "No call of that number is on the record."))
+            return await self._page(visit, Refused(404, "No such call", "No call of that number is on the record."))
         except JournalFailed as error:
             _log.error("a page could not be made", path=request.url.path, error=str(error))
             words = "The database does not answer. Calls may be in trouble too: see the program's log, then try again."
-            return self._page(visit, Refused(503, "The record cannot be read", words))
+            return await self._page(visit, Refused(503, "The record cannot be read", words))
 
     async def _form(self, request: Request, visit: Visit) -> dict[str, str]:
         """The form, when it came from one of our pages.
@@ -163,8 +169,10 @@ class Guard:
             raise too_old()
         return form
 
-    def _page(self, visit: Visit | None, refused: Refused) -> Response:
-        return self._pages.page("refused.html", visit, status=refused.status, title=refused.title, words=refused.words)
+    async def _page(self, visit: Visit | None, refused: Refused) -> Response:
+        return await self._pages.page(
+            "refused.html", visit, status=refused.status, title=refused.title, words=refused.words
+        )
 
 
 async def _body(request: Request) -> str:

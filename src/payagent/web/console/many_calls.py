@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from payagent.flow.money import Money
 from payagent.flow.states import Outcome, State
@@ -24,21 +24,25 @@ class ManyCalls:
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
         self._board = Board()
+        self._drawn = ("", "")
 
     async def board(self, asked: Asked) -> Response:
         """`GET /console`; with `?known=VERSION` the part that changes, or 204 if it has not."""
         look = await self._board.look(_journal(asked), asked.now)
         known = asked.request.query_params.get("known")
+        if known is None:
+            return await self._pages.page("board.html", asked.visit, here="Board", look=look, now=asked.now)
         if known == look.version:
             return Response(status_code=204)
-        template = "board.html" if known is None else "board_part.html"
-        return self._pages.page(template, asked.visit, here="Board", look=look, now=asked.now)
+        if self._drawn[0] != look.version:  # the same for all who watch
+            self._drawn = (look.version, await self._pages.part("board_part.html", look=look, now=asked.now))
+        return HTMLResponse(self._drawn[1])
 
     async def search(self, asked: Asked) -> Response:
         """`GET /console/calls`: the calls looked for, a page at a time."""
         wanted = searching.calls(asked.request.query_params)
         found = [] if wanted.wrong else await _journal(asked).search(wanted.search)
-        return self._pages.page(
+        return await self._pages.page(
             "calls.html",
             asked.visit,
             status=400 if wanted.wrong else 200,
@@ -61,7 +65,7 @@ class ManyCalls:
         """`GET /console/totals`: what became of each day's calls, and of all of them together."""
         since, until, wrong = searching.days(asked.request.query_params, asked.now.date())
         days = [] if wrong else await _days(asked, since, until)
-        return self._pages.page(
+        return await self._pages.page(
             "totals.html",
             asked.visit,
             status=400 if wrong else 200,

@@ -70,7 +70,7 @@ class OneCall:
         self, asked: Asked, steps: list[Step], template: str, wrong: dict[str, str] = UNTOUCHED, status: int = 200
     ) -> Response:
         call = told(steps, self._flow)
-        return self._pages.page(
+        return await self._pages.page(
             template,
             asked.visit,
             status=status,
@@ -87,7 +87,7 @@ class OneCall:
         call_sid = _call_sid(asked)
         problems = await _desk(asked).journal.verify(call_sid)
         _log.error("a call's record could not be read for the console", call_sid=call_sid, error=str(error))
-        return self._pages.page("unreadable.html", asked.visit, status=500, call_sid=call_sid, problems=problems)
+        return await self._pages.page("unreadable.html", asked.visit, status=500, call_sid=call_sid, problems=problems)
 
 
 def _desk(asked: Asked) -> FrontDesk:

@@ -1,7 +1,8 @@
 /* Keeps a page up to date and its clocks running, and sends a form once. Without it every page works by reloading.
 
    [data-live=URL]   its content is fetched every two seconds as URL?known=VERSION; 204 says that nothing has changed.
-                     Within it [data-known] holds the version shown, and the server's time then ([data-now]).
+                     Within it [data-known] holds the version shown.
+   body[data-now]    the server's time; with each answer it comes as X-Console-Now.
    [data-since]      the time since then, as 0:07.        [data-until]  the time left, or “overdue”.
    progress[data-from][data-due]   how much of a wait is over.
    [data-show=ID]    is scrolled so that the state of that id is in the middle.
@@ -14,9 +15,8 @@ let ahead = 0; // this machine's clock against the server's, in ms
 
 const now = () => Date.now() - ahead;
 
-function hear() {
-  const said = document.querySelector("[data-now]");
-  if (said) ahead = Date.now() - Date.parse(said.dataset.now);
+function hear(time) {
+  if (time) ahead = Date.now() - Date.parse(time);
 }
 
 function stopwatch(ms) {
@@ -124,6 +124,7 @@ function live(part) {
       else if (answer.status === 200) show(await answer.text());
       else if (answer.status !== 204) throw new Error(String(answer.status));
       notice.hidden = true;
+      hear(answer.headers.get("X-Console-Now"));
     } catch {
       const time = new Date(now()).toISOString().slice(11, 19);
       if (notice.hidden) notice.textContent = `No answer since ${time}: what is shown may be out of date. Still trying.`;
@@ -136,7 +137,6 @@ function live(part) {
   function show(text) {
     const made = new DOMParser().parseFromString(`<div>${text}</div>`, "text/html").body.firstElementChild;
     morphChildren(part, document.importNode(made, true));
-    hear();
     tick();
   }
 
@@ -161,7 +161,7 @@ for (const drawing of document.querySelectorAll("[data-show]")) {
   }
 }
 
-hear();
+hear(document.body.dataset.now);
 document.querySelectorAll("[data-live]").forEach(live);
 tick();
 setInterval(tick, 1000);
