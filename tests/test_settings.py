@@ -255,6 +255,20 @@ def test_results_are_kept_beside_the_database_unless_said_otherwise() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "calls"),
+    [
+        ({}, 10),
+        ({"TWILIO_API_BASE_URL": "http://127.0.0.1:9"}, 0),
+        ({"TWILIO_API_BASE_URL": "http://127.0.0.1:9", "CALLS_PER_MINUTE": "3"}, 3),
+        ({"CALLS_PER_MINUTE": "0"}, 0),
+    ],
+)
+def test_one_callers_calls_are_bounded_but_in_a_lab(changes: dict[str, str], calls: int) -> None:
+    """All calls of a lab come from one number."""
+    assert Settings.only(GOOD | changes).calls_of_one_caller == calls
+
+
+@pytest.mark.parametrize(
     ("wish", "base", "expected"),
     [
         ("auto", "https://api.twilio.com", False),

@@ -173,6 +173,32 @@ async def test_the_card_of_a_call_handed_off_survives_a_restart(line: Line) -> N
     assert line.session.hand_off_card() == card
 
 
+async def test_a_relay_is_due_as_often_as_twilio_was_told_to_connect_one(line: Line) -> None:
+    """The record says so, to any process; a call that is over wants none."""
+    await line.ring()
+    connected = await line.session.admit()
+    stale = line.session
+    await restarted(line)
+    after_a_restart = await line.session.admit()
+    await line.session.post(ev.RelayFailed())
+    due = [await session.admit() for session in (line.session, line.session)]
+    await line.session.post(ev.RelayFailed())
+    await line.session.post(ev.CallerHungUp())
+    over = await line.session.admit()
+
+    assert stale is not line.session
+    assert (connected, after_a_restart, due, over) == (False, False, [True, False], False)
+
+
+async def test_a_relay_is_let_in_by_a_worker_that_did_not_tell_twilio(line: Line) -> None:
+    """What another one has recorded is read before a relay is refused."""
+    await line.ring()
+    others = await (await line.hire()).switchboard.get(CALL)
+    await line.session.post(ev.RelayFailed())
+
+    assert await others.admit()
+
+
 async def test_its_waits_go_on(line: Line) -> None:
     """A deadline is stored with the step: it does not begin anew."""
     await line.ring()

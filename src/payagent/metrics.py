@@ -39,7 +39,7 @@ FAILURES = (
 )  # fmt: skip
 TURN_ENDS = ("words", "tool", "failed", "stopped", "cut")
 DOORS = ("/api/incoming-call", "/api/status-callback", "/api/action", "/healthz", "/readyz", "/metrics")
-STATUSES = ("200", "204", "400", "403", "404", "405", "413", "429", "503")
+STATUSES = ("200", "204", "400", "403", "404", "405", "408", "413", "429", "503")
 REFUSED = (*TOOLS, "outcome_resolved")
 
 QUICK = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)

@@ -94,6 +94,7 @@ class Session:
         self._mouth: Mouth | None = None
         self._turn: Turn | None = None
         self._asked = ""
+        self._relay_due = False
         self._touched = desk.now()
         self._floor = asyncio.Lock()
         self._letters = Mailbox()
@@ -126,6 +127,17 @@ class Session:
         """The record has that step: if it is news, and the caller is connected here, it is taken in."""
         if self._mouth and seq > self.call.seq:
             self._letters.put(None)
+
+    async def admit(self) -> bool:
+        """Whether a relay is due: one for each time that Twilio was told to connect one. Asking takes it.
+
+        Raises:
+            JournalFailed: the record cannot be read; or this session is closed.
+        """
+        if not self._relay_due:  # another worker may have told Twilio so
+            await self.refresh()
+        due, self._relay_due = self._relay_due and self.call.state not in FINAL, False
+        return due
 
     @property
     def keys_are_card_data(self) -> bool:
@@ -275,6 +287,11 @@ class Session:
         self._talk.add(step)
         if isinstance(step.event, ev.CallStarted):
             self._caller_id = step.event.caller_id
+            self._relay_due = True
+        if isinstance(step.event, ev.RelayConnected):
+            self._relay_due = False
+        if any(isinstance(order, do.ConnectRelay) for order in step.orders):
+            self._relay_due = True
         if step.after is State.HANDING_OFF and step.before is not State.HANDING_OFF:
             self.left = step.before
         if self._turn and self._turn.key != self.call.facts.turn:

@@ -124,6 +124,15 @@ class Settings(FlowSettings):
     listen_address: str = _setting("127.0.0.1", "address to listen on; 0.0.0.0 in a container")
     port: int = _setting(3000, "port to listen on", ge=0, le=65535)
     max_body_bytes: int = _setting(65536, "longest webhook body that is read", ge=1024)
+    body_seconds: Seconds = _setting(10.0, "longest wait for a webhook's body")
+    setup_seconds: Seconds = _setting(10.0, "longest wait for a relay to say which call it is for")
+    calls_per_minute: int | None = _setting(
+        None,
+        "calls one caller may make in a minute, 0 for any number; default: 10, or 0 with a stand-in for Twilio",
+        ge=0,
+    )
+    max_calls: int = _setting(2000, "calls a worker takes at once, 0 for any number", ge=0)
+    max_waiting_sockets: int = _setting(500, "relays that may wait to say which call they are for, 0 for any", ge=0)
 
     openai_api_key: SecretStr = Field(description="key for the model (platform.openai.com), or for its stand-in")
     openai_base_url: ModelBase = _setting("https://api.openai.com/v1", "where the model is; ends in /v1")
@@ -316,6 +325,13 @@ class Settings(FlowSettings):
     def has_stand_in(self) -> bool:
         """Whether the REST requests go to a stand-in for Twilio: no card can be charged."""
         return not is_twilio(self.twilio_api_base_url)
+
+    @property
+    def calls_of_one_caller(self) -> int:
+        """How many calls one caller may make in a minute; 0: any number, as a lab's one caller does."""
+        if self.calls_per_minute is not None:
+            return self.calls_per_minute
+        return 0 if self.has_stand_in else 10
 
     @property
     def wants_demo_accounts(self) -> bool:

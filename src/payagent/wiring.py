@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import httpx
 import structlog
@@ -41,6 +42,7 @@ from payagent.switchboard import Switchboard
 from payagent.traces import traces_to
 from payagent.web import app
 from payagent.web.desk import Drain, FrontDesk
+from payagent.web.gate import Gate, Limits
 
 _log = structlog.get_logger("payagent.wiring")
 
@@ -212,6 +214,16 @@ def _front_desk(
         key=hmac.digest(settings.journal_secret, b"payagent relay and caller", hashlib.sha256),
         language_keys=settings.language_keys,
         max_body_bytes=settings.max_body_bytes,
+        gate=Gate(
+            Limits(
+                settings.calls_of_one_caller,
+                settings.max_calls,
+                settings.max_waiting_sockets,
+                settings.body_seconds,
+                settings.setup_seconds,
+            ),
+            monotonic,
+        ),
         metrics=metrics,
         metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else "",
         drain=drain,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
 
@@ -129,6 +130,19 @@ async def test_a_call_that_is_not_on_the_record_is_unknown(path: str, tmp_path: 
 
         assert (answer.status_code, answer.text) == (404, "unknown call\n")
         assert await front.steps(CALL) == []
+
+
+async def test_a_body_that_trickles_is_not_waited_for(tmp_path: Path) -> None:
+    """408: whoever sends a byte a second holds no place."""
+    async with opened(tmp_path, BODY_SECONDS=0.05) as front:
+
+        async def trickling() -> object:
+            yield b"CallSid="
+            await asyncio.sleep(60)
+
+        answer = await front.client.post("/api/action", content=trickling())  # type: ignore[arg-type]
+
+        assert (answer.status_code, answer.text) == (408, "too slow\n")
 
 
 async def test_a_long_body_is_not_read_to_its_end(tmp_path: Path) -> None:

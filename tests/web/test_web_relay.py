@@ -23,6 +23,8 @@ from front import (
     ended,
     kinds,
     prompt,
+    read,
+    ringing,
     served,
     setup,
     sign,
@@ -35,7 +37,7 @@ from payagent.errors import JournalFailed
 from payagent.flow import events as ev
 from payagent.flow.step import Step
 from payagent.journal.sqlite import SqliteJournal
-from payagent.web import relay as web_relay
+from payagent.lab import verbs
 
 ASK_AGAIN = "full name and date of birth"
 VIOLATION = 1008
@@ -109,11 +111,62 @@ async def test_the_first_frame_is_setup(tmp_path: Path) -> None:
             await relay.say("Hello?", ASK_AGAIN)
 
 
-async def test_a_socket_that_says_nothing_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_socket_that_says_nothing_is_closed(tmp_path: Path) -> None:
     """After a while: it holds a place that a call may need."""
-    monkeypatch.setattr(web_relay, "SETUP_SECONDS", 0.01)
-    async with served(tmp_path) as front:
+    async with served(tmp_path, SETUP_SECONDS=0.01) as front:
         assert await closed(front) == (VIOLATION, [])
+
+
+async def test_only_so_many_sockets_may_say_nothing(tmp_path: Path) -> None:
+    """One more is turned away before it is accepted; whoever is set up waits no longer."""
+    async with served(tmp_path, MAX_WAITING_SOCKETS=1) as front:
+        token = (await front.ring()).parameters["token"]
+        async with front.socket(sign(RELAY)) as silent:
+            with pytest.raises(InvalidStatus) as refused:
+                async with front.socket(sign(RELAY)):
+                    pass
+            await Relay(silent).send(setup(token))
+            await Relay(silent).say("Hello?", ASK_AGAIN)
+            async with front.socket(sign(RELAY)):
+                pass
+
+    assert refused.value.response.status_code == 403
+
+
+async def test_a_token_is_for_one_relay(tmp_path: Path) -> None:
+    """Who learned it cannot listen in: not while its relay is up, not when that is gone, not after the call."""
+    async with served(tmp_path) as front:
+        token = (await front.ring()).parameters["token"]
+        async with front.relay(token) as relay:
+            await relay.say("Hello?", ASK_AGAIN)
+            second = await closed(front, setup(token, session="VX2"))
+            await relay.say("My name is John Doe, and I was born on May 1st, 1990.", "Is that right")
+        later = await closed(front, setup(token, session="VX3"))
+        fresh = (await front.ring()).parameters["token"]
+        replayed = await closed(front, setup(fresh, session="VX4"))
+        await front.post("/api/action", ended("completed", "completed"))
+        over = await front.post("/api/incoming-call", ringing())
+        after = await closed(front, setup(front.app.state.desk.token(CALL), session="VX5"))
+
+        assert [second, later, replayed, after] == [(VIOLATION, [])] * 4
+        assert read(over) == []
+        assert [event.session for event in await front.events(ev.RelayConnected)] == ["VX1"]
+
+
+async def test_of_two_sockets_with_one_token_one_is_let_in(tmp_path: Path) -> None:
+    """Also when they come together."""
+    async with served(tmp_path) as front:
+        token = (await front.ring()).parameters["token"]
+        async with front.socket(sign(RELAY)) as one, front.socket(sign(RELAY)) as other:
+            await asyncio.gather(Relay(one).send(setup(token)), Relay(other).send(setup(token, session="VX2")))
+            closing = {asyncio.create_task(socket.wait_closed()): socket for socket in (one, other)}
+            done, up = await asyncio.wait(closing, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+            for task in up:
+                await Relay(closing[task]).say("Hello?", ASK_AGAIN)
+                task.cancel()
+
+        assert (len(done), len(up)) == (1, 1)
+        assert len(await front.events(ev.RelayConnected)) == 1
 
 
 async def test_a_socket_that_goes_away_at_once_is_no_trouble(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -242,7 +295,9 @@ async def test_the_newest_relay_owns_the_call(tmp_path: Path) -> None:
         token = (await front.ring()).parameters["token"]
         async with front.relay(token) as old:
             await old.say("Hello?", ASK_AGAIN)
-            async with front.relay(token, session="VX2") as new:
+            (again,) = read(await front.post("/api/action", ended("failed")))
+            assert isinstance(again, verbs.Relay)
+            async with front.relay(again.parameters["token"], session="VX2") as new:
                 async with asyncio.timeout(10):
                     await rest_of(old.socket)
                 await new.say("My name is John Doe, and I was born on May 1st, 1990.", "Is that right")

@@ -145,6 +145,29 @@ async def test_a_call_that_cannot_be_recorded_is_passed_on(
         assert await front.steps() == []
 
 
+async def test_a_flood_of_one_caller_is_rejected(tmp_path: Path) -> None:
+    """As busy, which costs nobody anything: no record, no session. A call told of twice is one, and others ring."""
+    calls = ["CA" + f"{n:02d}" * 16 for n in range(10, 20)]
+    async with opened(tmp_path, CALLS_PER_MINUTE=2) as front:
+        answers = [await front.post("/api/incoming-call", ringing(call)) for call in calls for _ in range(2)]
+        other = await front.post("/api/incoming-call", ringing(OTHER_CALL, From="+15550123"))
+        rejected = [answer.text.count('<Reject reason="busy"') for answer in answers]
+
+        assert rejected == [0] * 4 + [1] * 16
+        assert "<Connect" in other.text
+        assert [await front.steps(call) for call in calls[2:]] == [[]] * 8
+
+
+async def test_calls_at_once_are_bounded(tmp_path: Path) -> None:
+    """Whoever makes them."""
+    async with opened(tmp_path, MAX_CALLS=1) as front:
+        await front.ring()
+        answer = await front.post("/api/incoming-call", ringing(OTHER_CALL, From="anonymous"))
+
+        assert "<Reject" in answer.text
+        assert isinstance(await front.ring(), verbs.Relay)
+
+
 # A payment has news
 
 

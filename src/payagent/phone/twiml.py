@@ -183,6 +183,13 @@ def say_and_hang_up(text: str | None, language: str) -> str:
     return str(response)
 
 
+def reject() -> str:
+    """`<Reject reason="busy">`: the call is not answered, and not billed; the caller hears that it is busy."""
+    response = _response()
+    response.reject(reason="busy")
+    return str(response)
+
+
 def empty() -> str:
     """`<Response/>`: nothing is asked of Twilio."""
     return str(_response())

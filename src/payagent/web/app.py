@@ -1,8 +1,8 @@
 """The ASGI app: its routes, and what they share.
 
-Answers (a contract): 403 bad or missing signature, 400 unreadable, 404 unknown call, 413 too large, 204 recorded or
-duplicate, 503 not recorded. Voice webhooks answer TwiML, even without a record: no caller hears Twilio's own error.
-Nothing is believed before its signature is checked.
+Answers (a contract): 403 bad or missing signature, 400 unreadable, 404 unknown call, 408 too slow, 413 too large, 204
+recorded or duplicate, 503 not recorded. Voice webhooks answer TwiML, even without a record: no caller hears Twilio's
+own error. Nothing is believed before its signature is checked.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from payagent.errors import BadCallback, BadSignature, JournalFailed, UnknownCall
 from payagent.journal.protocol import Search
 from payagent.web.counting import Timed, show_metrics
-from payagent.web.desk import FrontDesk, TooLarge
+from payagent.web.desk import FrontDesk, TooLarge, TooSlow
 from payagent.web.relay import relay_socket
 from payagent.web.webhooks import action, incoming_call, status_callback
 
@@ -49,6 +49,7 @@ def build(opened: Open, relay_path: str, console: Sequence[BaseRoute] = ()) -> S
             BadSignature: _answer(403, "not signed by Twilio\n"),
             BadCallback: _answer(400, "unreadable\n"),
             UnknownCall: _answer(404, "unknown call\n"),
+            TooSlow: _answer(408, "too slow\n"),
             TooLarge: _answer(413, "too large\n"),
             JournalFailed: _answer(503, "not recorded\n"),
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -18,6 +19,7 @@ from payagent.phone.signatures import Signatures
 from payagent.phone.twiml import RelaySettings
 from payagent.speech import Sentences
 from payagent.switchboard import Switchboard
+from payagent.web.gate import Gate
 
 
 class TooLarge(PayagentError):
@@ -29,6 +31,10 @@ class Drain:
     """Whether this process takes its leave: it serves whoever comes, and says at `/readyz` not to send anybody."""
 
     begun: bool = False
+
+
+class TooSlow(PayagentError):
+    """A webhook body that does not come to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class FrontDesk:
     key: bytes
     language_keys: dict[str, str]
     max_body_bytes: int
+    gate: Gate
     metrics: Metrics
     metrics_token: str
     drain: Drain
@@ -75,11 +82,16 @@ async def signed_form(request: Request) -> dict[str, str]:
 
     Raises:
         TooLarge: the body is longer than is read.
+        TooSlow: it takes longer than is waited for.
         BadSignature: Twilio did not sign it.
         BadCallback: it is no form.
     """
     desk: FrontDesk = request.app.state.desk
-    body = await _body(request, desk.max_body_bytes)
+    try:
+        async with asyncio.timeout(desk.gate.limits.body_seconds):
+            body = await _body(request, desk.max_body_bytes)
+    except TimeoutError:
+        raise TooSlow("the body does not come to its end") from None
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=500)
     except ValueError as error:

@@ -20,10 +20,10 @@ from payagent.phone.mouth import Mouth
 from payagent.phone.twiml import TOKEN_PARAMETER
 from payagent.session import Session
 from payagent.web.desk import FrontDesk
+from payagent.web.gate import Full
 
 _log = structlog.get_logger("payagent.web.relay")
 
-SETUP_SECONDS = 10.0
 POLICY_VIOLATION = 1008
 
 
@@ -36,8 +36,13 @@ async def relay_socket(socket: WebSocket) -> None:
         _log.warning("a relay's handshake was not signed by Twilio")
         await _refuse(socket)
         return
-    await socket.accept()
-    session, mouth = await _set_up(socket, desk)
+    try:
+        with desk.gate.waiting():
+            await socket.accept()
+            session, mouth = await _set_up(socket, desk)
+    except Full as full:
+        _log.warning("a relay was turned away", reason=str(full))
+        session = None
     if session is None:
         await _refuse(socket)
         return
@@ -51,12 +56,14 @@ async def _refuse(socket: WebSocket) -> None:
 
 
 async def _set_up(socket: WebSocket, desk: FrontDesk) -> tuple[Session | None, Mouth]:
-    """The first readable frame has to be `setup`, for a call on the record, with a token issued for it."""
+    """The first readable frame has to be `setup`, for a call that waits for a relay, with a token issued for it."""
     try:
-        async with asyncio.timeout(SETUP_SECONDS):
+        async with asyncio.timeout(desk.gate.limits.setup_seconds):
             setup = await _first_frame(socket)
         if desk.token_fits(setup.call_sid, setup.custom_parameters.get(TOKEN_PARAMETER, "")):
-            return await desk.switchboard.get(setup.call_sid), Mouth(setup.session)
+            session = await desk.switchboard.get(setup.call_sid)
+            if await session.admit():
+                return session, Mouth(setup.session)
         _log.warning("a relay came without its call's token")
     except (TimeoutError, BadFrame, UnknownCall, JournalFailed, WebSocketDisconnect) as error:
         _log.warning("a relay could not be set up", error=type(error).__name__)

@@ -16,20 +16,30 @@ from payagent.flow.step import Step
 from payagent.phone import callbacks, twiml, webhooks
 from payagent.session import Session
 from payagent.web.desk import FrontDesk, signed_form
+from payagent.web.gate import Full
 
 _log = structlog.get_logger("payagent.web")
 
 
 async def incoming_call(request: Request) -> Response:
-    """`POST /api/incoming-call`: connect the caller to the relay. Told again of a call, it answers the same way."""
+    """`POST /api/incoming-call`: connect the caller to the relay. Told again of a call, it answers the same way.
+
+    A call too many is rejected as busy: that is not answered and not paid for, and a flood costs nothing else here.
+    """
     desk: FrontDesk = request.app.state.desk
     call = webhooks.incoming(await signed_form(request))
+    caller_id = desk.caller_id(call.caller)
     try:
-        await desk.switchboard.start(call.call_sid, webhooks.mask_caller(call.caller), desk.caller_id(call.caller))
+        if not desk.switchboard.at_hand(call.call_sid):
+            desk.gate.admit(caller_id, desk.switchboard.live)
+        session = await desk.switchboard.start(call.call_sid, webhooks.mask_caller(call.caller), caller_id)
+    except Full as full:
+        _log.warning("a call was turned away", call_sid=call.call_sid, reason=str(full))
+        return _xml(twiml.reject())
     except JournalFailed:
         _log.critical("a call could not be put on record; the caller is passed on", call_sid=call.call_sid)
         return _xml(_pass_on(desk, call.call_sid))
-    return _xml(_connect(desk, call.call_sid, desk.greeting))
+    return _xml(twiml.empty() if session.call.state in FINAL else _connect(desk, call.call_sid, desk.greeting))
 
 
 async def status_callback(request: Request) -> Response:
