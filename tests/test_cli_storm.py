@@ -25,8 +25,8 @@ def of(*command: str) -> tuple[int, str]:
     [
         (["--faults", "callbacks,weather"], "--faults: there is no weather; there are: all, none, callbacks, rest"),
         (["--pace", "slow"], "--pace is model or automatic"),
-        (["--workers", "2"], "one process and one SQLite file so far"),
-        (["--database", "postgresql://x/y"], "one process and one SQLite file so far"),
+        (["--workers", "2"], "--workers: several workers need PostgreSQL"),
+        (["--workers", "2", "--database", "sqlite:///s.db"], "--workers: several workers need PostgreSQL"),
     ],
 )
 def test_what_it_cannot_do_it_says(options: list[str], said: str) -> None:

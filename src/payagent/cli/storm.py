@@ -30,8 +30,10 @@ def storm(
     scale: Annotated[float, typer.Option(help="Factor on every wait")] = 0.1,
     rate: Annotated[float, typer.Option(help="How many phones begin to ring in a second")] = 20.0,
     pace: Annotated[str, typer.Option(help="model or automatic")] = "model",
-    workers: Annotated[int, typer.Option(min=1, help="Processes of the server")] = 1,
-    database: Annotated[str, typer.Option(help="Another place for record and book than a file in .lab/storm")] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Processes of the server; several need --database")] = 1,
+    database: Annotated[
+        str, typer.Option(help="An empty PostgreSQL database to use instead of a file in .lab/storm")
+    ] = "",
 ) -> None:
     """Let many callers loose on a real server under faults, then hold three books against each other.
 
@@ -47,10 +49,10 @@ def storm(
         raise fail(f"--faults: there is no {', '.join(unknown)}; there are: all, none, {', '.join(FAMILIES)}")
     if pace not in ("model", "automatic"):
         raise fail("--pace is model or automatic")
-    if workers > 1 or database:
-        raise fail("--workers and --database: serve has one process and one SQLite file so far; leave them out")
+    if workers > 1 and not database.startswith("postgresql"):
+        raise fail("--workers: several workers need PostgreSQL; name an empty database with --database postgresql://…")
     kills = 1 + calls // CALLS_A_KILL if kill else 0
-    plan = Plan(calls=calls, seed=seed, families=families, kills=kills, scale=scale, pace=pace, calls_a_second=rate)
+    plan = Plan(calls, seed, families, kills, scale, pace, rate, workers, database)
     directory = lab_directory().resolve() / "storm"  # the server runs in it
     try:
         report = asyncio.run(_watched(plan, directory))

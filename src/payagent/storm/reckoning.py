@@ -11,12 +11,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from payagent import wiring
-from payagent.accounts.protocol import Entry
-from payagent.accounts.sql import SqlAccounts
+from payagent import stores, wiring
+from payagent.accounts.protocol import Accounts, Entry
 from payagent.flow.call import Call
 from payagent.flow.table import build
-from payagent.journal.sqlite import SqliteJournal
+from payagent.journal.protocol import Journal
 from payagent.lab.people import DECLINED_CARDS, GOOD_CARDS, MISTYPED_CARD
 from payagent.lab.twilio import StandInTwilio
 from payagent.storm.books import BillLine, Charged, Difference, Recorded, differences, recorded
@@ -33,7 +32,7 @@ class Reckoning:
     differences: tuple[Difference, ...]
 
 
-async def settled(database: Path, longest: float) -> list[Difference]:
+async def settled(database: str, longest: float) -> list[Difference]:
     """Wait, at most `longest` seconds, until every call has ended and every order is done; what then still has not."""
     deadline = asyncio.get_running_loop().time() + longest
     async with _journal(database) as journal:
@@ -49,7 +48,7 @@ async def settled(database: Path, longest: float) -> list[Difference]:
             await asyncio.sleep(LOOK_SECONDS)
 
 
-async def reckon(twilio: StandInTwilio, database: Path, log: Path, entries: Sequence[Entry]) -> Reckoning:
+async def reckon(twilio: StandInTwilio, database: str, log: Path, entries: Sequence[Entry]) -> Reckoning:
     """Read the books and hold them against each other; also the record's chain, and card numbers where none may be."""
     payments = await _payments(twilio, database)
     bills = await _bills(database, entries)
@@ -58,19 +57,19 @@ async def reckon(twilio: StandInTwilio, database: Path, log: Path, entries: Sequ
     found = differences(charges, payments, bills)
     async with _journal(database) as journal:
         found += [Difference(problem) for problem in await journal.verify_all()]
-    found += _leaks([log, *database.parent.glob(f"{database.name}*")])
+    found += _leaks([log, *_files(database)])
     return Reckoning(Counter(str(payment.outcome) for payment in payments), tuple(found))
 
 
-async def _payments(twilio: StandInTwilio, database: Path) -> list[Recorded]:
+async def _payments(twilio: StandInTwilio, database: str) -> list[Recorded]:
     flow = build()
     async with _journal(database) as journal:
         calls = [Call(flow, call.sid).replay(await journal.steps(call.sid)) for call in twilio.calls]
     return [payment for call in calls for payment in recorded(call)]
 
 
-async def _bills(database: Path, entries: Sequence[Entry]) -> list[BillLine]:
-    book = SqlAccounts(database)
+async def _bills(database: str, entries: Sequence[Entry]) -> list[BillLine]:
+    book = stores.accounts_of(database)
     await book.open()
     try:
         return [line for entry in entries for line in await _of_account(book, entry)]
@@ -78,7 +77,7 @@ async def _bills(database: Path, entries: Sequence[Entry]) -> list[BillLine]:
         await book.close()
 
 
-async def _of_account(book: SqlAccounts, entry: Entry) -> list[BillLine]:
+async def _of_account(book: Accounts, entry: Entry) -> list[BillLine]:
     account, now = entry.account.id, datetime.now(UTC)
     owed = {bill.id: bill.owed.amount for bill in await book.bills(account)}
     lines = []
@@ -86,6 +85,14 @@ async def _of_account(book: SqlAccounts, entry: Entry) -> list[BillLine]:
         held = await book.hold(bill.id, f"reckoning {bill.id}", account, now) == "held"
         lines.append(BillLine(bill.id, bill.owed.amount, owed.get(bill.id, Decimal(0)), held))
     return lines
+
+
+def _files(database: str) -> list[Path]:
+    """The files that a SQLite record is kept in; none of PostgreSQL's."""
+    if not database.startswith("sqlite:"):
+        return []
+    file = Path(database.removeprefix("sqlite:///"))
+    return list(file.parent.glob(f"{file.name}*"))
 
 
 def _leaks(places: Sequence[Path]) -> Iterator[Difference]:
@@ -97,8 +104,8 @@ def _leaks(places: Sequence[Path]) -> Iterator[Difference]:
 
 
 @asynccontextmanager
-async def _journal(database: Path) -> AsyncIterator[SqliteJournal]:
-    journal = SqliteJournal(database, wiring.LAB_KEY.encode())
+async def _journal(database: str) -> AsyncIterator[Journal]:
+    journal = stores.journal_of(database, wiring.LAB_KEY.encode())
     await journal.open()
     try:
         yield journal

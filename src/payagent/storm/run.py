@@ -11,9 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from payagent import rehearsal
+from payagent import rehearsal, stores
 from payagent.accounts.protocol import Entry
-from payagent.accounts.sql import SqlAccounts
+from payagent.errors import PayagentError
 from payagent.lab import storm as weather
 from payagent.lab.brain import Brain
 from payagent.lab.line import LabCall, Routes
@@ -44,9 +44,16 @@ KILLED_AT = (0.2, 0.8)
 """The server is killed when a share of the callers between these two has hung up: some are in any state then."""
 
 
+class NotEmpty(PayagentError):
+    """The database that was given has something in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What storm is wanted; `calls_a_second` (a real one) begin to ring."""
+    """What storm is wanted; `calls_a_second` (a real one) begin to ring.
+
+    `database`: the URL of an empty one to use instead of a file; `workers`: processes of the server, which need it.
+    """
 
     calls: int = 50
     seed: int = 1
@@ -55,6 +62,8 @@ class Plan:
     scale: float = 0.1
     pace: str = "model"
     calls_a_second: float = 20.0
+    workers: int = 1
+    database: str = ""
 
     @property
     def spread(self) -> float:
@@ -108,7 +117,7 @@ class _Scene:
     server: Server
     twilio: StandInTwilio
     model: ScriptedModel
-    database: Path
+    database: str
     entries: Sequence[Entry]
     progress: Progress
     callers: list[Caller] = field(default_factory=list)
@@ -134,7 +143,7 @@ async def storm(plan: Plan, directory: Path, progress: Progress | None = None) -
     differences = [*leftover, *found.differences, *_broken_promises(scene, longest, call_sid)]
     return Report(
         plan=plan,
-        database=f"sqlite:///{scene.database}",
+        database=scene.database,
         seconds=time.monotonic() - began,
         ends=Counter(call.end for call in scene.twilio.calls),
         injected=scene.twilio.injected + scene.model.injected + _whims(scene),
@@ -150,7 +159,7 @@ async def storm(plan: Plan, directory: Path, progress: Progress | None = None) -
 
 @asynccontextmanager
 async def _scene(plan: Plan, directory: Path, progress: Progress) -> AsyncIterator[_Scene]:
-    database = _fresh(directory)
+    database = _fresh(directory, plan.database)
     entries = tuple(crowd(plan.calls))
     await _fill(database, entries)
     dice = random.Random(f"model {plan.seed}")
@@ -160,7 +169,7 @@ async def _scene(plan: Plan, directory: Path, progress: Progress) -> AsyncIterat
         model_origin = await stack.enter_async_context(serve(model))
         rest_origin = await stack.enter_async_context(serve(twilio))
         settings = _settings(plan, twilio, database, rest_origin, model_origin)
-        server = Server(directory, settings, _free_origin())
+        server = Server(directory, settings, _free_origin(), plan.workers)
         stack.push_async_callback(server.stop)
         await stack.enter_async_context(twilio)
         await server.start()
@@ -168,27 +177,34 @@ async def _scene(plan: Plan, directory: Path, progress: Progress) -> AsyncIterat
         yield _Scene(plan, server, twilio, model, database, entries, progress)
 
 
-def _fresh(directory: Path) -> Path:
-    """The database's path; nothing is left of an earlier storm."""
+def _fresh(directory: Path, database: str) -> str:
+    """The database's URL; in the lab's own file nothing is left of an earlier storm."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / LOG).unlink(missing_ok=True)
-    return rehearsal.fresh_database(directory, "storm")
+    return database or f"sqlite:///{rehearsal.fresh_database(directory, 'storm')}"
 
 
-async def _fill(database: Path, entries: Sequence[Entry]) -> None:
-    """The book is full before the server starts."""
-    book = SqlAccounts(database)
-    await book.open()
+async def _fill(database: str, entries: Sequence[Entry]) -> None:
+    """The schema is there and the book is full before the server starts.
+
+    Raises:
+        NotEmpty: somebody is in the book already, so that it could not be reckoned up.
+    """
+    if not database.startswith("sqlite:"):
+        await stores.migrate(database)
+    book = stores.accounts_of(database)
     try:
-        await book.fill(entries)
+        await book.open()
+        if not await book.fill(entries):
+            raise NotEmpty("--database: the book has accounts in it; a storm needs an empty database of its own")
     finally:
         await book.close()
 
 
-def _settings(plan: Plan, twilio: StandInTwilio, database: Path, rest: str, model: str) -> dict[str, str]:
+def _settings(plan: Plan, twilio: StandInTwilio, database: str, rest: str, model: str) -> dict[str, str]:
     """The waits that a time scale does not reach are shortened here, but never below what a busy machine needs."""
     scale = plan.scale
-    settings = rehearsal.line_settings(twilio.account, f"sqlite:///{database}", scale, rest) | {
+    settings = rehearsal.line_settings(twilio.account, database, scale, rest) | {
         "DEMO_ACCOUNTS": "no",
         "PACE": plan.pace,
         "OPENAI_API_KEY": "lab",
@@ -254,7 +270,7 @@ async def _kill(scene: _Scene) -> None:
             scene.news.clear()
             await scene.news.wait()
         scene.progress.kills += 1
-        await asyncio.shield(scene.server.kill())
+        await asyncio.shield(scene.server.kill(dice.random()))
 
 
 async def _feel_lag(scene: _Scene) -> None:

@@ -1,4 +1,4 @@
-"""`payagent serve` as a process of its own: told everything by its environment, killed and started again at will.
+"""`payagent serve` as processes of its own: told everything by the environment, killed and started again at will.
 
 No setting of the machine's own reaches it, no `.env` and no `TWILIO_*`: a storm can never touch a real account.
 """
@@ -33,14 +33,12 @@ class Server:
     `away` are the times (monotonic seconds) between which it took no calls.
     """
 
-    def __init__(
-        self, directory: Path, settings: Mapping[str, str], origin: str, options: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, directory: Path, settings: Mapping[str, str], origin: str, workers: int = 1) -> None:
         self.origin = origin
         self.log = directory / LOG
         self.away: list[tuple[float, float]] = []
         self._directory = directory
-        self._options = options
+        self._workers = workers
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         port = origin.rpartition(":")[2]
         self._environment = kept | dict(settings) | {"PORT": port, "PUBLIC_URL": origin, "PYTHONUNBUFFERED": "1"}
@@ -59,7 +57,7 @@ class Server:
                 "-m",
                 "payagent",
                 "serve",
-                *self._options,
+                f"--workers={self._workers}",
                 cwd=self._directory,
                 env=self._environment,
                 stdout=log,
@@ -72,8 +70,15 @@ class Server:
         except TimeoutError:
             raise ServerFailed(f"the server did not start within {LONGEST_START:g} s; see {self.log}") from None
 
-    async def kill(self) -> None:
-        """`kill -9`, the workers too, and start it again."""
+    async def kill(self, whom: float) -> None:
+        """`kill -9`: of several workers one (`whom`, from 0 to 1, says which), who is replaced; else the whole server.
+
+        A server that is gone is started again, and this returns when it takes calls.
+        """
+        assert self._process is not None
+        if workers := _children(self._process.pid):
+            os.kill(workers[int(whom * len(workers))], signal.SIGKILL)
+            return
         self._gone_since = time.monotonic()
         self._signal(signal.SIGKILL)
         await self._gone()
@@ -125,3 +130,11 @@ class Server:
     async def _gone(self) -> None:
         assert self._process is not None
         await self._process.wait()
+
+
+def _children(pid: int) -> list[int]:
+    """The processes it has started, where the system tells."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
