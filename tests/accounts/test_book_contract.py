@@ -352,6 +352,18 @@ async def test_book_is_kept(book: Book, same_book: Book) -> None:
     assert await same_book.hold("B1", "CA3:1", "A1", NOON) == "held"
 
 
+async def test_old_tries_are_forgotten(book: Book) -> None:
+    """Those before the given time, which are counted; trying it out erases none."""
+    for minutes in (0, 10):
+        at = NOON + timedelta(minutes=minutes)
+        await book.find(ZOE.name, "1970-01-01", caller="hash", call_sid="CA1", now=at)
+    before = NOON + timedelta(minutes=5)
+    tried = [await book.forget_tries(before, try_out=True) for _ in range(2)]
+    erased = [await book.forget_tries(before) for _ in range(2)]
+
+    assert (tried, erased) == ([2, 2], [2, 0])
+
+
 async def test_account_is_added_whole_or_not_at_all(book: Book) -> None:
     """A bill number that is taken fails, and leaves no account behind."""
     with pytest.raises(AccountsFailed):

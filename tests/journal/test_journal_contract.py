@@ -12,6 +12,7 @@ import pytest
 from payagent.errors import JournalConflict, JournalFailed
 from payagent.flow import effects as fx
 from payagent.flow import events as ev
+from payagent.flow.money import Account
 from payagent.flow.states import State
 from payagent.flow.step import Step, Timer
 from payagent.journal.protocol import Claim, Journal, OpenOrder, Search
@@ -285,10 +286,29 @@ async def test_erased_words_leave_the_chain_whole(journal: Journal, make_step: M
         await journal.append(make_step(seq=seq, event=event))
     await journal.seal(NOON)
 
+    assert await journal.erase_words(NOON + 3 * MINUTE, try_out=True) == 2
+    assert [step.event for step in await journal.steps("CA1")] == spoken
     assert await journal.erase_words(NOON + 3 * MINUTE) == 2
 
     events = [step.event for step in await journal.steps("CA1")]
     assert events == [ev.CallerSpoke("", card_cut=True), ev.AgentSpoke("CA1:1:0", ""), spoken[2]]
+    assert await journal.verify_all() == []
+
+
+async def test_who_called_can_be_erased(journal: Journal, make_step: MakeStep) -> None:
+    """The caller's number, as far as it is kept, and the account holder's name; which account it was stays."""
+    known = [
+        ev.CallStarted("***0100", "a1b2c3"),
+        ev.IdentityMatched("CA1:1:0", Account("A-1", "Humphrey Bogart", has_hsa=True)),
+    ]
+    for seq, event in enumerate(known, start=1):
+        await journal.append(make_step(seq=seq, event=event))
+    before = [step.event for step in await journal.steps("CA1")]
+    await journal.erase_words(NOON + 3 * MINUTE)
+
+    assert before == known
+    erased = [step.event for step in await journal.steps("CA1")]
+    assert erased == [ev.CallStarted("", ""), ev.IdentityMatched("CA1:1:0", Account("A-1", "", has_hsa=True))]
     assert await journal.verify_all() == []
 
 

@@ -114,6 +114,14 @@ class PostgresAccounts:
         # A payment that is released before its hold was written leaves its row too, so that the late hold is refused.
         await self._write(lambda db: db.execute(RELEASE, payment, state, _aware(now), bill))
 
+    async def forget_tries(self, older_than: datetime, *, try_out: bool = False) -> int:
+        before = _aware(older_than)
+        if try_out:
+            query = "SELECT count(*) FROM failed_tries WHERE failed_at < $1"
+            return int(await self._write(lambda db: db.fetchval(query, before)))
+        delete = "DELETE FROM failed_tries WHERE failed_at < $1"
+        return int((await self._write(lambda db: db.execute(delete, before))).removeprefix("DELETE "))
+
     async def _write(self, work: Work[T], *, again: bool = True) -> T:
         async def whole(db: Connection) -> T:
             async with db.transaction():

@@ -80,6 +80,13 @@ class Accounts(Protocol):
         """Free the bill if this payment holds it; the payment is over. `declined` counts one declined card."""
         ...
 
+    async def forget_tries(self, older_than: datetime, *, try_out: bool = False) -> int:
+        """Erase the failed identity tries before `older_than`; how many. `try_out` only counts.
+
+        The limits count in 24 hours: whoever asks for less unlocks somebody.
+        """
+        ...
+
     async def fill(self, entries: Sequence[Entry]) -> bool:
         """Put all of these into the book if it is empty; whether it was."""
         ...

@@ -101,6 +101,13 @@ class SqlAccounts:
     async def release(self, bill: str, payment: str, declined: bool, now: datetime) -> None:
         await self._write(lambda db: _release(db, bill, payment, declined, now))
 
+    async def forget_tries(self, older_than: datetime, *, try_out: bool = False) -> int:
+        before = (_time_text(older_than),)
+        if try_out:
+            query = "SELECT count(*) FROM failed_tries WHERE failed_at < ?"
+            return await self._read(lambda db: int(db.execute(query, before).fetchone()[0]))
+        return await self._write(lambda db: db.execute("DELETE FROM failed_tries WHERE failed_at < ?", before).rowcount)
+
     # --- the connection
 
     def _open(self) -> Database:
@@ -109,6 +116,7 @@ class SqlAccounts:
         db = sqlite3.connect(self._path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False)
         try:
             db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+            db.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten
             bring_up(db, Schema.of("accounts", "sqlite"))
         except (sqlite3.Error, SchemaTooNew):
             db.close()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
-from payagent.cli.base import DATABASE, fail, main, told
+from payagent.cli.base import DATABASE, fail, journal_at, main, told
 from payagent.errors import PayagentError, SettingsError
 
 
@@ -57,6 +59,46 @@ def migrate(database: DATABASE = "sqlite:///payagent.db") -> None:
     for change in applied:
         typer.echo(f"applied: {change}")
     typer.echo("The schema is up to date.")
+
+
+@main.command()
+def purge(
+    older_than: Annotated[str, typer.Option("--older-than", help="An age: 30d, 8w or 720h; at least a day")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Erase nothing; say what would be erased")] = False,
+    database: DATABASE = "sqlite:///payagent.db",
+) -> None:
+    """Erase what was said and who called, once it is old enough. Steps, payments and bills stay, and verify still."""
+    before = datetime.now(UTC) - _age(older_than)
+
+    async def erase() -> tuple[int, int]:
+        from payagent import stores
+
+        accounts = stores.accounts_of(stores.existing(database))
+        async with journal_at(database) as journal:
+            try:
+                await accounts.open()
+                words = await journal.erase_words(before, try_out=dry_run)
+                return words, await accounts.forget_tries(before, try_out=dry_run)
+            finally:
+                await accounts.close()
+
+    words, tries = asyncio.run(told(erase()))
+    typer.echo(
+        f"{'Would erase' if dry_run else 'Erased'}, from before {before:%Y-%m-%d %H:%M} UTC: "
+        f"words and names of {words} steps; {tries} failed identity tries. Steps, payments and bills stay."
+    )
+
+
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+def _age(text: str) -> timedelta:
+    """The age that `30d`, `8w` or `720h` names; ends the command in words for anything else."""
+    if found := re.fullmatch(r"([0-9]{1,5})([hdw])", text.strip()):
+        age = timedelta(**{_UNITS[found[2]]: int(found[1])})
+        if timedelta(days=1) <= age <= timedelta(days=36_500):
+            return age
+    raise fail(f"--older-than {text}: not an age. Give hours, days or weeks, as 30d, 8w or 720h, and at least a day.")
 
 
 @main.command()

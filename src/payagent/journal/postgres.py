@@ -172,7 +172,10 @@ class PostgresJournal:
     async def seal(self, now: datetime) -> None:
         await self._do(lambda db: self._seal(db, now))
 
-    async def erase_words(self, older_than: datetime) -> int:
+    async def erase_words(self, older_than: datetime, *, try_out: bool = False) -> int:
+        if try_out:
+            query = "SELECT count(*) FROM words WHERE spoken_at < $1"
+            return int(await self._do(lambda db: db.fetchval(query, older_than)))
         done = await self._do(lambda db: db.execute("DELETE FROM words WHERE spoken_at < $1", older_than))
         return int(done.removeprefix("DELETE "))
 

@@ -184,8 +184,11 @@ class Journal(Protocol):
         """Write down, chained to the seal before, the last step of every call that went on since that seal."""
         ...
 
-    async def erase_words(self, older_than: datetime) -> int:
-        """Erase what was spoken before `older_than`; the number of utterances erased. The steps stay whole."""
+    async def erase_words(self, older_than: datetime, *, try_out: bool = False) -> int:
+        """Erase what was spoken before `older_than`, and who it was; of how many steps. The steps stay whole.
+
+        `try_out` only counts.
+        """
         ...
 
     def listen(self, heard: Heard) -> None:

@@ -107,8 +107,11 @@ class SqliteJournal:
     async def seal(self, now: datetime) -> None:
         await self._write(lambda db: self._seal(db, now))
 
-    async def erase_words(self, older_than: datetime) -> int:
+    async def erase_words(self, older_than: datetime, *, try_out: bool = False) -> int:
         before = codec.time_text(older_than)
+        if try_out:
+            query = "SELECT count(*) FROM words WHERE spoken_at < ?"
+            return await self._read(lambda db: int(db.execute(query, (before,)).fetchone()[0]))
         erased = await self._write(lambda db: db.execute("DELETE FROM words WHERE spoken_at < ?", (before,)).rowcount)
         # The write-ahead log still holds the pages as they were: write it back and empty it.
         await self._read(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
