@@ -6,9 +6,16 @@ import asyncio
 import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import pytest
 from tab import Tab
+
+from payagent.demo.run import lab
+from payagent.lab.brain import Brain
+from payagent.lab.model import ScriptedModel
+from payagent.lab.serving import serve
+from payagent.rehearsal import RealModel
 
 OpenTab = Callable[[], AbstractAsyncContextManager[Tab]]
 
@@ -258,3 +265,21 @@ async def test_what_a_page_is_made_of_and_nothing_else(tab: Tab) -> None:
         "/static/base.css", "/static/lab.css", "/static/lab.js", "/static/icon.svg", "/drawings/model/card",
     ]  # fmt: skip
     assert status["foreign"] == 403
+
+
+async def test_a_real_model_can_be_chosen(tmp_path: Path) -> None:
+    """It is asked at its own address; a scenario is still played by the scripted one."""
+    model = ScriptedModel(Brain())
+    async with serve(model) as address:
+        real = RealModel("a key", f"{address}/v1", "gpt-x")
+        async with lab(tmp_path, real_model=real) as origin, Tab.at(origin) as tab:
+            await tab.ask("ring", model="real")
+            await tab.heard("date of birth")
+            await tab.ask("say", words="Hello!")
+            await tab.until(lambda news: news["kind"] == "voice" and news["voice"] == "model")
+            assert tab.of("call")[0]["model"] == "real"
+            assert len(model.requests) == 1
+
+            await tab.ask("play", scenario="full_payment")
+            await tab.until(lambda news: news["kind"] == "call" and news["scenario"] == "full_payment")
+            assert tab.of("call")[-1]["model"] == "scripted"

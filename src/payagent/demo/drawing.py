@@ -6,7 +6,6 @@ Where there is no Graphviz, the committed drawings are looked at, and one that s
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from payagent.errors import DrawingFailed, NoGraphviz
@@ -15,7 +14,8 @@ from payagent.flow.table import Flow, build
 from payagent.review import render
 from payagent.review.diagram import dot
 
-_PLACES = (Path("fsm_diagrams"), Path(str(files("payagent"))) / "fsm_diagrams")  # a clone's, and an installed package's
+COMMITTED = Path("fsm_diagrams")
+"""Where they are, in a clone of the project."""
 
 
 @cache
@@ -45,8 +45,9 @@ def drawing(pace: str, profile: str) -> str:
 def _drawn_before(name: str, text: str) -> str:
     """The drawing of this very DOT, which carries the DOT's first line."""
     stamp = text.partition("\n")[0].removeprefix("// ")
-    found = (place / name for place in _PLACES)
-    return next((svg for path in found if path.is_file() and stamp in (svg := path.read_text("utf-8"))), "")
+    path = COMMITTED / name
+    svg = path.read_text("utf-8") if path.is_file() else ""
+    return svg if stamp in svg else ""
 
 
 def _element(svg: str) -> str:

@@ -71,6 +71,7 @@ const shows = {
     wire.step(news);
     diagram.step(news);
     phone.step(news);
+    talk.speaks(news.language);
     place(news.state, news.meaning);
   },
   ended(news) {

@@ -10,6 +10,12 @@ export function make(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** A name_with_underscores as code, which may be broken after each of them. */
+export function code(name) {
+  const pieces = name.split(/(?<=_)/).flatMap((piece) => [piece, make("wbr")]);
+  return make("code", {}, ...pieces.slice(0, -1));
+}
+
 /** Put something at the end of a scrolling list, and keep the end in view if it was. */
 export function append(list, ...elements) {
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60;

@@ -15,7 +15,8 @@ const RELAY = { dropped: "The line dropped.", failed: "The socket is gone." };
 
 export class Talk {
   #transcript = byId("transcript");
-  #hello = byId("hello");
+  #ask;
+  #aloud = null;
   #bubbles = new Map();
   #open = null;
   #language = "en";
@@ -24,24 +25,26 @@ export class Talk {
   #sid = "";
 
   constructor(ask) {
-    this.#hello.remove();
-    this.#transcript.append(this.#hello);
+    this.#ask = ask;
     byId("say-form").addEventListener("submit", (event) => {
       event.preventDefault();
       const words = byId("say").value.trim();
       if (!words) return;
       byId("say").value = "";
-      this.#hush();
-      ask("say", { words });
+      this.#say(words);
     });
     byId("sayings").addEventListener("click", (event) => {
       const button = event.target.closest("button");
       if (!button) return;
-      this.#hush();
-      ask("say", { words: button.textContent });
+      this.#say(button.textContent);
       byId("say").focus({ preventScroll: true });
     });
     byId("voice").addEventListener("change", () => this.#hush());
+  }
+
+  async #say(words) {
+    await this.#over();
+    this.#ask("say", { words });
   }
 
   begin(news) {
@@ -61,9 +64,9 @@ export class Talk {
     this.#sid = sid;
   }
 
-  /** What the caller has heard of the agent's last words; null where it is not known. */
+  /** What the caller has heard of what is being spoken aloud; null where nothing is, so that it is not known. */
   heard() {
-    return null;
+    return this.#aloud && this.#aloud.words.slice(0, this.#aloud.spoken).trim();
   }
 
   token(words) {
@@ -152,12 +155,23 @@ export class Talk {
 
   #speak(words) {
     if (!byId("voice").checked || !window.speechSynthesis) return;
-    const spoken = new SpeechSynthesisUtterance(words);
-    spoken.lang = this.#language === "es" ? "es-US" : "en-US";
-    window.speechSynthesis.speak(spoken);
+    const utterance = new SpeechSynthesisUtterance(words);
+    utterance.lang = this.#language === "es" ? "es-US" : "en-US";
+    utterance.onstart = () => (this.#aloud = { words, spoken: 0 });
+    utterance.onboundary = (event) => this.#aloud && (this.#aloud.spoken = event.charIndex + (event.charLength ?? 0));
+    utterance.onend = () => (this.#aloud = null);
+    window.speechSynthesis.speak(utterance);
+  }
+
+  /** The caller speaks: what is being spoken aloud is talked over. */
+  async #over() {
+    const heard = this.heard();
+    this.#hush();
+    if (heard !== null) await this.#ask("interrupt", { heard });
   }
 
   #hush() {
+    this.#aloud = null;
     window.speechSynthesis?.cancel();
   }
 }

@@ -1,6 +1,6 @@
 // The money, the tools, what passes between the program and Twilio, and the steps on the record.
 
-import { append, byId, make } from "./page.js";
+import { append, byId, code, make } from "./page.js";
 
 const OUTCOMES = {
   none: ["–", ""],
@@ -53,8 +53,8 @@ export class Wire {
   rest(news) {
     this.#keys = null;
     const failed = news.status >= 400;
-    const code = news.code ? ` (${news.code})` : "";
-    this.#line(failed ? "rest bad" : "rest", "→", `${words(news.operation)} … ${news.status}${code}`);
+    const why = news.code ? ` (${news.code})` : "";
+    this.#line(failed ? "rest bad" : "rest", "→", `${words(news.operation)} … ${news.status}${why}`);
   }
 
   charge(news) {
@@ -65,8 +65,7 @@ export class Wire {
   }
 
   tool(news) {
-    const name = make("code", {}, news.name);
-    const item = make("li", { class: news.refused ? "refused" : "" }, name);
+    const item = make("li", { class: news.refused ? "refused" : "" }, code(news.name));
     if (news.refused) item.append(make("span", {}, ` refused: ${news.refused}`));
     append(byId("tried"), item);
   }
@@ -75,7 +74,7 @@ export class Wire {
     this.#offer(news.tools);
     this.#money(news.money);
     const head = [make("span", { class: "seq" }, String(news.seq)), make("span", { class: `party ${news.party}` }, news.party)];
-    const item = make("li", {}, ...head, make("code", {}, news.trigger), news.what ? ` ${news.what}` : "");
+    const item = make("li", {}, ...head, code(news.trigger), news.what ? ` ${news.what}` : "");
     if (news.before !== news.state) item.append(make("b", {}, ` → ${words(news.state)}`));
     if (news.refused) item.append(make("span", { class: "refused" }, ` refused: ${news.refused}`));
     if (news.orders.length) item.append(make("div", { class: "orders" }, `orders ${news.orders.join("; ")}`));
@@ -90,7 +89,7 @@ export class Wire {
     const shown = byId("tools");
     if (shown.dataset.names === tools.join() && shown.children.length) return;
     shown.dataset.names = tools.join();
-    const chips = tools.map((name) => make("li", {}, make("code", {}, name)));
+    const chips = tools.map((name) => make("li", {}, code(name)));
     shown.replaceChildren(...(chips.length ? chips : [make("li", { class: "soft" }, "nothing: no tool is open here")]));
   }
 
