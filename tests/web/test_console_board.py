@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from office import UNKNOWN, Operator, begun, paid, text_of, unknown
+from office import UNKNOWN, Operator, begun, console, paid, text_of, unknown
 
 from payagent.flow import events as ev
 from payagent.flow.money import Money
@@ -52,6 +53,13 @@ def rows(answer: httpx.Response) -> list[dict[str, str]]:
 
 
 # The board
+
+
+async def test_the_board_is_found_with_a_slash_behind_it_too(ann: Operator) -> None:
+    """As people type it."""
+    led = await ann.get("/console/")
+
+    assert (led.status_code, led.headers["location"]) == (303, "/console")
 
 
 async def test_an_empty_board_says_that_nothing_is_owed(ann: Operator) -> None:
@@ -342,3 +350,31 @@ async def test_no_page_of_many_calls_shows_more_of_a_card_than_its_last_four(ann
         page = (await ann.get(path)).text
 
         assert not re.search(r"1990|May|this much|\d{13}", re.sub(r"CA\w{32}", "", page))
+
+
+# Several workers
+
+
+@pytest.mark.needs("postgresql")
+async def test_any_worker_serves_any_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_url: str) -> None:
+    """On PostgreSQL: a log-in at one is good at the other, and what is resolved at one is not resolved at the other."""
+    shared = {"DATABASE_URL": postgres_url, "JOURNAL_KEY": "shared by the workers"}
+    async with console(tmp_path, monkeypatch, **shared) as one, console(tmp_path, monkeypatch, **shared) as other:
+        await one.write(unknown(), paid(sid(1)))
+        other.clock.now = one.clock.now
+        await one.log_in()
+        for cookie in one.client.cookies.jar:
+            other.client.cookies.jar.set_cookie(cookie)
+        await other.app.state.desk.switchboard.get(UNKNOWN)  # it has the session, and does not hear of the next step
+        token = await other.token(f"/console/calls/{UNKNOWN}")
+        first = await one.resolve(outcome="not_paid", why="not in the list")
+        form = {"token": token, "outcome": "paid", "reference": "ch_1", "why": "seen"}
+        second = await other.client.post(f"/console/calls/{UNKNOWN}/outcome", data=form)
+        pages = [await other.get(path) for path in ("/console", "/console/calls?outcome=unknown", "/console/totals")]
+        exported = rows(await other.get("/console/calls.csv"))
+
+    assert (first.status_code, second.status_code) == (303, 409)
+    assert [page.status_code for page in pages] == [200] * 3
+    assert "No call fits" in text_of(pages[1])
+    assert "2026-01-01 2 1 600.00 USD 0 1 0" in text_of(pages[2])
+    assert {row["call"]: row["outcome"] for row in exported} == {sid(1): "paid", UNKNOWN: "cancelled"}

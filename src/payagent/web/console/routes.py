@@ -9,7 +9,7 @@ from hashlib import sha256
 from importlib.resources import files
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from payagent.flow.table import Flow
@@ -87,4 +87,6 @@ def _file(name: str) -> Callable[[Request], Response]:
 
 
 async def _nothing(asked: Asked) -> Response:
+    if asked.request.path_params["rest"] == "":
+        return RedirectResponse(HOME, 303)
     raise Refused(404, "No such page", "Nothing is here. Go to the board, or search for a call.")
