@@ -293,10 +293,20 @@ async def test_guessing_from_an_address_is_stopped_whatever_the_names(
 
 
 async def test_a_browser_that_is_known_may_not_guess_for_ever_either(ann: Operator) -> None:
-    """Its own failures are counted; another name's mark is of no use."""
+    """Its own failures are counted."""
     seen = [(await ann.log_in(NAME, WRONG)).status_code for _ in range(11)]
 
     assert seen == [401] * 10 + [429]
+
+
+async def test_a_browser_known_for_one_name_is_a_stranger_to_another(ann: Operator) -> None:
+    """Its guesses count against that name, as anybody's do."""
+    await ann.log_in(OTHER, WRONG)
+    for _ in range(9):
+        await ann.log_in(OTHER, WRONG)
+    stranger = Operator(ann.app, httpx.AsyncClient(transport=ann.client._transport, base_url=PUBLIC), ann.clock)
+
+    assert (await stranger.log_in(OTHER, OTHER_PASSWORD)).status_code == 429
 
 
 async def test_what_is_typed_as_a_name_is_not_logged(stranger: Operator, capsys: pytest.CaptureFixture[str]) -> None:

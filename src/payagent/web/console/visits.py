@@ -108,7 +108,7 @@ class Visits:
         """What was sealed.
 
         Raises:
-            ValueError: it is not whole; msgspec's own errors are of that kind too.
+            ValueError, msgspec.MsgspecError: it is not one of ours.
         """
         body, _, mac = cookie.partition(".")
         content = msgspec.json.decode(bytes.fromhex(body))
