@@ -93,6 +93,16 @@ def test_the_payments_of_a_call() -> None:
     ]
 
 
+def test_a_late_success_of_an_earlier_payment() -> None:
+    """What was credited is paid, whatever the call goes on with."""
+    call = PracticeCall().verify().agree().start("600.00").open().key_in_card().go_ahead()
+    call.report(ev.PaymentFailed, result="payment-connector-error", code=64012)
+    call.start("25.00").open()
+    call.post(ev.PaymentSucceeded("PK-1", "ch_1"))
+
+    assert [payment.outcome for payment in recorded(call.call)] == [Outcome.PAID, Outcome.NONE]
+
+
 def test_an_outcome_nobody_knows() -> None:
     """The latest payment has the call's outcome."""
     call = PracticeCall().verify().agree().start("600.00").open().key_in_card().go_ahead()

@@ -255,6 +255,8 @@ class LabCall:
             address = self._posts.reach(relay.url)
             async with connect(address, additional_headers=headers, proxy=None, compression=None) as socket:
                 await socket.send(json.dumps(self._setup(session, relay)))
+                if self._cause == "hung_up":  # while the relay was connecting
+                    return ""
                 self._begin_talk(socket, relay)
                 status = await self._listen(socket)
         except (InvalidHandshake, ConnectionClosed, OSError) as error:

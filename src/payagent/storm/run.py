@@ -37,6 +37,9 @@ since the server shares the machine."""
 
 LAG_SECONDS = 0.1
 
+LONGEST_CALL = 600.0
+"""Real seconds after which a call is given up, whoever is to blame."""
+
 SHARED = 0.2
 """So many of the callers ring on the account of the caller before, at the same time."""
 
@@ -256,8 +259,12 @@ async def _call(scene: _Scene, n: int) -> None:
     caller = Caller(person, call, dice, plan.scale, _longest_wait(plan))
     scene.callers.append(caller)
     try:
-        await caller.live()
-        await call.ended()
+        async with asyncio.timeout(LONGEST_CALL):
+            await caller.live()
+            await call.ended()
+    except TimeoutError:
+        caller.gave_up = True
+        await call.abandon()
     finally:
         progress.over += 1
         scene.news.set()
