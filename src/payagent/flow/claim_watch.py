@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from payagent.flow.claim_words import STEMS
-from payagent.flow.claims import Clause, OnRecord, is_lie, opens_condition, opens_question, plain
+from payagent.flow.claims import Clause, OnRecord, hints, is_lie, opens_condition, opens_question, plain
 
 _BOUNDARY = re.compile(
     r"(?P<mark>[.!?;…]+)[\"'\u201d\u2019)\]]*(?=\s|(?<!\d.)$)|(?P<line>\n)|[,:](?=\s|(?<!\d.)$)|\s?[\u2013\u2014]\s?|\s-\s"
@@ -20,6 +20,7 @@ LONGEST_CLAUSE = 400
 """Characters; beyond that a clause is taken to end, so that no text makes the judgement slow."""
 
 _WORD = re.compile(r"[^\W_][\w']*")
+_LAST_WORD = re.compile(r"[^\W_][\w']*$")
 _BEGINNINGS = frozenset(stem[:n] for stem in STEMS for n in range(2, len(stem)))
 _BEGINNINGS -= {"su", "go", "to", "do", "re", "de", "me", "ma", "en", "so", "no", "se", "take", "can", "post", "come"}
 """Of words still to come whole, but for those that are mostly words of their own: held back, they would cost time."""
@@ -96,13 +97,20 @@ class ClaimWatch:
 
     def _free(self) -> int:
         """How much of the open clause can be spoken already."""
-        end = len(self._open)
+        end, text = len(self._open), plain(self._open)
+        if not hints(text, self._before):  # of most clauses: only a word to come may change that
+            last = _LAST_WORD.search(self._open)
+            begins = last and last.group().casefold() in _BEGINNINGS
+            return last.start() if last and begins and not self._reaches_over(text) else end
         unread = (word for word in _WORD.finditer(self._open) if word.end() > self._sent or word.end() == end)
         hold = next((word.start() for word in unread if self._may_claim(word)), None)
         if hold is None:
-            return len(self._open)
-        text = plain(self._open)
-        return len(self._open) if self._is_condition(text) or opens_question(text) else hold
+            return end
+        return end if self._reaches_over(text) else hold
+
+    def _reaches_over(self, text: str) -> bool:
+        """Whether the clause began as what claims nothing, whatever follows."""
+        return self._is_condition(text) or opens_question(text)
 
     def _may_claim(self, word: re.Match[str]) -> bool:
         """Whether a claim may begin with this word, or be whole with it."""

@@ -60,7 +60,7 @@ def plain(text: str) -> str:
 
 def is_lie(clause: Clause, record: OnRecord) -> bool:
     """Whether the clause says of the money what the record does not."""
-    if not _HINT.search(clause.text) and not _ENDS_IN_CODE_NAME.search(clause.before):
+    if not hints(clause.text, clause.before):
         return False
     if _said(clause, _REFUNDED):
         return True
@@ -69,6 +69,11 @@ def is_lie(clause: Clause, record: OnRecord) -> bool:
     if record.outcome is Outcome.PAID:
         return _is_wrong(clause, record)
     return _claims(clause)
+
+
+def hints(text: str, before: str) -> bool:
+    """Whether this, behind what stood `before` it in its sentence, can be about money at all; both are plain."""
+    return bool(_HINT.search(text) or _ENDS_IN_CODE_NAME.search(before))
 
 
 def opens_condition(text: str) -> bool:
