@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import structlog
+from card_search import left_behind
 from postgres_server import postgres_server, postgres_url  # noqa: F401
 from services import SERVICES, missing
 
@@ -52,6 +53,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if os.environ.get(SKIP_NOTHING) and skipped and exitstatus == pytest.ExitCode.OK:
         reporter.write_line(f"{len(skipped)} tests were skipped, and {SKIP_NOTHING} is set", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_card_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """When all is done, no file that the program wrote anywhere in the run holds a card number used in it."""
+    yield
+    assert left_behind(tmp_path_factory.getbasetemp()) == []
 
 
 @pytest.fixture(scope="session")
