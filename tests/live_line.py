@@ -379,6 +379,55 @@ class Line:
         assert self.state is State.PROCESSING_PAYMENT
 
 
+async def at_entry(line: Line) -> None:
+    """The clock has asked for the card number."""
+    await line.paying()
+    await asyncio.sleep(line.flow.limits.due_seconds + 20)
+
+
+async def at_ready(line: Line) -> None:
+    """Model pace: all fields are keyed in, and the caller is asked for the go-ahead."""
+    await at_entry(line)
+    for report in keyed_fields(line.flow):
+        await line.reports(report)
+        await asyncio.sleep(line.flow.limits.due_seconds + 20)
+
+
+async def at_cancelled(line: Line) -> None:
+    await at_entry(line)
+    await line.caller_says("Stop that", calls("cancel_payment_processing"))
+
+
+async def at_declined(line: Line) -> None:
+    await at_ready(line)
+    await line.caller_says("Yes", calls("complete_payment_processing"))
+    await line.reports(ev.PaymentFailed(PAYMENT, "payment-connector-error", 64012, "declined"))
+
+
+async def at_completed(line: Line) -> None:
+    await at_ready(line)
+    await line.caller_says("Yes", calls("complete_payment_processing"))
+    await line.reports(ev.PaymentSucceeded(PAYMENT, "ch7", digest="success"))
+
+
+async def at_identity(line: Line) -> None:
+    """Where every call begins."""
+
+
+WAYS: dict[State, Callable[[Line], Awaitable[None]]] = {
+    State.VERIFYING_IDENTITY: at_identity,
+    State.CONFIRMING_BALANCE: Line.verified,
+    State.CHOOSING_AMOUNT: Line.agreed,
+    State.CARD_NUMBER_DUE: Line.paying,
+    State.CARD_NUMBER_ENTRY: at_entry,
+    State.READY_TO_COMPLETE: at_ready,
+    State.PAYMENT_CANCELLED: at_cancelled,
+    State.PAYMENT_DECLINED: at_declined,
+    State.PAYMENT_COMPLETED: at_completed,
+}
+"""The states in which the model may speak, and a way to each in model pace."""
+
+
 def keyed_fields(flow: Flow) -> list[ev.Event]:
     """The callbacks of a card keyed in without a slip."""
     names = [one.name for one in flow.profile.fields]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_line import CALL, NEVER, PAYMENT, Ear, Line, calls, keyed_fields, open_line, says, settled, tool
+from live_line import CALL, NEVER, PAYMENT, WAYS, Ear, Line, calls, keyed_fields, open_line, says, settled, tool
 from structlog.testing import capture_logs
 from virtual_time import VirtualLoop, anyio_backend, owing_threads, virtual_now  # noqa: F401
 
@@ -384,49 +384,15 @@ async def test_a_turn_without_an_end_is_a_failure(line: Line) -> None:
 # A model that lies
 
 
-async def _opened(line: Line) -> None:
-    await line.paying()
-    await asyncio.sleep(line.flow.limits.due_seconds + 20)
-
-
-async def _keyed(line: Line) -> None:
-    """The last field is in; in model pace the caller is asked for the go-ahead."""
-    await _opened(line)
-    for report in keyed_fields(line.flow):
-        await line.reports(report)
-        await asyncio.sleep(line.flow.limits.due_seconds + 20)
-
-
-async def _cancelled(line: Line) -> None:
-    await _opened(line)
-    await line.caller_says("Stop that", calls("cancel_payment_processing"))
-
-
-async def _declined(line: Line) -> None:
-    await _keyed(line)
-    await line.caller_says("Yes", calls("complete_payment_processing"))
-    await line.reports(ev.PaymentFailed(PAYMENT, "payment-connector-error", 64012, "declined"))
-
-
-WAYS = {
-    State.VERIFYING_IDENTITY: None,
-    State.CONFIRMING_BALANCE: Line.verified,
-    State.CHOOSING_AMOUNT: Line.agreed,
-    State.CARD_NUMBER_ENTRY: _opened,
-    State.READY_TO_COMPLETE: _keyed,
-    State.PAYMENT_CANCELLED: _cancelled,
-    State.PAYMENT_DECLINED: _declined,
-}
 LIES = ["Good news: you're all paid, code 123. Goodbye.", "Listo. Tu pago fue aprobado, código 123. Adiós."]
 
 
 @pytest.mark.promise(3)
-@pytest.mark.parametrize("state", WAYS)
+@pytest.mark.parametrize("state", [state for state in WAYS if state is not State.PAYMENT_COMPLETED])
 @pytest.mark.parametrize("lie", LIES, ids=["en", "es"])
 async def test_a_lie_about_the_money_is_not_spoken(line: Line, state: State, lie: str) -> None:
     """Split over tokens, in every state the model speaks in: it is stopped, recorded, and a fixed sentence follows."""
-    if way := WAYS[state]:
-        await way(line)
+    await WAYS[state](line)
     assert line.state is state
     before = len(line.ear.frames)
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from card_search import traces
+from card_search import ON_PURPOSE, traces
 from logging_state import logging_restored
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -216,7 +216,6 @@ def test_a_leak_would_be_seen(tmp_path: Path) -> None:
     (tmp_path / "b.db").write_bytes(b"0004242424242424242fff")
 
     found = [leak.split(":")[0] for leak in leaks(scenario, tmp_path, taps) if not leak.startswith("'")]
-    for path in tmp_path.iterdir():  # or the search at the end of the run would find them, too
-        path.unlink()
+    (tmp_path / ON_PURPOSE).touch()
 
     assert sorted(found) == ["123 in log", "1230 in a.db", "4242 4242 4242 4242 in model", "4242424242424242 in b.db"]

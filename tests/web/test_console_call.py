@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from card_search import ON_PURPOSE
 from office import OTHER, OTHER_PASSWORD, UNKNOWN, Operator, Watch, begun, console, paid, text_of, unknown
 
 from payagent.accounts.sql import SqlAccounts
@@ -101,8 +102,9 @@ async def test_what_the_caller_says_and_the_accounts_name_are_words_and_no_marku
     assert answer.text.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 2
 
 
-async def test_no_birth_date_and_no_run_of_digits_is_shown(ann: Operator) -> None:
+async def test_no_birth_date_and_no_run_of_digits_is_shown(ann: Operator, tmp_path: Path) -> None:
     """What is spoken is masked as in a trace, even if the record kept more than it should."""
+    (tmp_path / ON_PURPOSE).touch()
     call = paid(PAID)
     call.post(ev.CallerSpoke("I was born 1990-05-01, card 4242 4242 4242 4242"))
     call.post(ev.AgentSpoke("turn", "your number is 5555555555554444"))
