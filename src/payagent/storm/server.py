@@ -10,15 +10,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-
-import httpx
 
 from payagent.errors import PayagentError
 
 LOG = "server.log"
+READY = b"Uvicorn running"
 LONGEST_START = 30.0
+LOOK_SECONDS = 0.1
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT")
 """What of this process's environment a program needs to run at all."""
 
@@ -51,6 +51,7 @@ class Server:
         Raises:
             ServerFailed: it ended, or took too long.
         """
+        ready = self._readiness()
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -64,20 +65,21 @@ class Server:
                 stderr=log,
                 start_new_session=True,
             )
-        try:
-            async with asyncio.timeout(LONGEST_START):
-                await self._ready(self._process)
-        except TimeoutError:
-            raise ServerFailed(f"the server did not start within {LONGEST_START:g} s; see {self.log}") from None
+        await self._until(lambda: self._readiness() >= ready + self._workers)
 
     async def kill(self, whom: float) -> None:
         """`kill -9`: of several workers one (`whom`, from 0 to 1, says which), who is replaced; else the whole server.
 
-        A server that is gone is started again, and this returns when it takes calls.
+        A server that is gone is started again. Returns when calls are taken again by all.
+
+        Raises:
+            ServerFailed: that took too long.
         """
         assert self._process is not None
         if workers := _children(self._process.pid):
+            ready = self._readiness()
             os.kill(workers[int(whom * len(workers))], signal.SIGKILL)
+            await self._until(lambda: self._readiness() > ready)
             return
         self._gone_since = time.monotonic()
         self._signal(signal.SIGKILL)
@@ -107,17 +109,20 @@ class Server:
         """Whether the process is there."""
         return self._process is not None and self._process.returncode is None
 
-    async def _ready(self, process: asyncio.subprocess.Process) -> None:
-        async with httpx.AsyncClient(base_url=self.origin, trust_env=False) as client:
-            while True:
-                if process.returncode is not None:
-                    raise ServerFailed(f"the server ended with status {process.returncode}; see {self.log}")
-                try:
-                    if (await client.get("/readyz")).is_success:
-                        return
-                except httpx.HTTPError:
-                    pass
-                await asyncio.sleep(0.02)
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        """Look again and again."""
+        deadline = time.monotonic() + LONGEST_START
+        while not holds():
+            if not self.running:
+                status = self._process.returncode if self._process else None
+                raise ServerFailed(f"the server ended with status {status}; see {self.log}")
+            if time.monotonic() > deadline:
+                raise ServerFailed(f"the server took no calls within {LONGEST_START:g} s; see {self.log}")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _readiness(self) -> int:
+        """How many processes have begun to take calls so far, by the log."""
+        return self.log.read_bytes().count(READY) if self.log.exists() else 0
 
     def _signal(self, number: signal.Signals) -> None:
         """To the process and all it has started (they are a session of their own)."""
