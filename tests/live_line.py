@@ -21,7 +21,9 @@ from virtual_time import VirtualLoop, virtual_now
 from payagent.accounts.demo import load_demo
 from payagent.accounts.protocol import Accounts
 from payagent.accounts.sql import SqlAccounts
+from payagent.errors import TwilioRefused
 from payagent.flow import events as ev
+from payagent.flow.guards import PROVIDER_UNAVAILABLE
 from payagent.flow.money import Money
 from payagent.flow.states import Pace, State
 from payagent.flow.step import Step
@@ -34,7 +36,7 @@ from payagent.llm import Finished, Model, Piece, Tool, Words
 from payagent.metrics import Metrics
 from payagent.performer import Performer
 from payagent.phone.mouth import Mouth
-from payagent.phone.payments import Payments
+from payagent.phone.payments import NeverSent, Payments
 from payagent.session import Desk, Session
 from payagent.speech import Sentences
 from payagent.switchboard import Switchboard
@@ -110,16 +112,28 @@ class ScriptedModel:
             asked.closed = True
 
 
+def _may_be_done(request: str, failure: Exception | None) -> bool:
+    """Whether Twilio may have done what it gave this answer to."""
+    match failure:
+        case NeverSent():
+            return False
+        case TwilioRefused(code=code):
+            return request == "complete" and code == PROVIDER_UNAVAILABLE
+        case _:
+            return True
+
+
 class Till:
     """Twilio's Payments: notes each request as `open 600.00`, `capture card_number`, and answers as it is told.
 
     `fails` has an error, or several for as many requests, by the request's name; `waits` the seconds an answer takes.
-    `after` is told of each request that was taken in.
+    `after` is told of each request that was taken in. `done` are the keys of what may have been done, by the request.
     """
 
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.keys: list[str] = []
+        self.done: dict[str, list[str]] = {}
         self.fails: dict[str, list[Exception]] = {}
         self.waits: dict[str, float] = {}
         self.after: Callable[[str], None] | None = None
@@ -143,9 +157,12 @@ class Till:
         if self.after:
             self.after(request)
         name = request.split()[0]
+        failure = self.fails[name].pop(0) if self.fails.get(name) else None
+        if _may_be_done(name, failure):
+            self.done.setdefault(name, []).append(key)
         await asyncio.sleep(self.waits.get(name, 0))
-        if self.fails.get(name):
-            raise self.fails[name].pop(0)
+        if failure:
+            raise failure
 
 
 class Ear:
