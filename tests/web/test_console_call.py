@@ -106,13 +106,13 @@ async def test_no_birth_date_and_no_run_of_digits_is_shown(ann: Operator, tmp_pa
     """What is spoken is masked as in a trace, even if the record kept more than it should."""
     (tmp_path / ON_PURPOSE).touch()
     call = paid(PAID)
-    call.post(ev.CallerSpoke("I was born 1990-05-01, card 4242 4242 4242 4242"))
-    call.post(ev.AgentSpoke("turn", "your number is 5555555555554444"))
+    call.post(ev.CallerSpoke("I was born 1990-05-01, number 9876 5432 1098 7654"))
+    call.post(ev.AgentSpoke("turn", "your number is 8765432109876543"))
     await ann.write(call)
     page = (await ann.get(f"/console/calls/{PAID}")).text
 
     assert "•••• •••• •••• ••••" in page
-    assert not re.search(r"1990|4242 ?4242|5555", re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL))
+    assert not re.search(r"1990|9876|8765", re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL))
 
 
 async def test_a_call_that_is_not_on_record_is_said_to_be_so(ann: Operator) -> None:
@@ -144,6 +144,19 @@ async def test_a_changed_record_is_said_to_be_so(ann: Operator, tmp_path: Path) 
 
     assert "record not whole" in words
     assert f"call {UNKNOWN} step 10: changed" in words
+
+
+async def test_a_hand_off_says_why_without_digits(ann: Operator) -> None:
+    """The model's words for it come from a caller's."""
+    call = begun(PAID)
+    call.say("a person, please")
+    call.tool("human_agent_handoff", reason="account 9876 5432 1098 does not work")
+    await ann.write(call)
+    words = text_of(await ann.get(f"/console/calls/{PAID}"))
+
+    assert "What the person who takes this call is told." in words
+    assert "Reason account •••• •••• •••• does not work" in words
+    assert "Caller verified no" in words
 
 
 async def test_a_record_with_a_step_missing_is_shown_as_far_as_it_goes(ann: Operator, tmp_path: Path) -> None:
