@@ -12,6 +12,8 @@ import pytest
 
 from payagent.flow.claim_watch import ClaimWatch
 from payagent.flow.claims import OnRecord
+from payagent.flow.facts import Facts, Payment
+from payagent.flow.money import Money
 from payagent.flow.states import Outcome
 
 pytestmark = pytest.mark.promise(3)
@@ -263,3 +265,45 @@ def test_the_first_word_seldom_waits(language: str) -> None:
     row = f"| {language} | {len(found)} | {len(late)} | {sum(late) / len(found):.2f} |"
     assert row in (LISTS / "README.md").read_text(), row
     assert len(late) < len(found) / 10
+
+
+def test_nobody_speaks_for_ever_without_a_pause() -> None:
+    """A clause of hundreds of letters is judged as it stands, so that no text makes the judgement slow."""
+    harmless, lie = ClaimWatch(OnRecord()), ClaimWatch(OnRecord())
+    passed = harmless.feed("We can help with " + "very " * 100)
+    again = harmless.feed("good things")
+    held = lie.feed("It has been paid " + "very " * 100)
+
+    assert (passed + again, harmless.stopped) == ("We can help with " + "very " * 100 + "good things", "")
+    assert held == ""
+    assert lie.stopped.startswith("It has been paid")
+
+
+def test_a_code_is_not_told_in_two_pieces() -> None:
+    """Letters that may go on as a code wait for what they become."""
+    watch = ClaimWatch(OnRecord())
+
+    assert [watch.feed(piece) for piece in ("Your reference is", " ABC", "123.")] == ["Your reference ", "is ", ""]
+    assert watch.end() == ""
+    assert watch.stopped
+
+
+def test_a_code_may_follow_its_name_in_a_clause_of_its_own() -> None:
+    """“Your code, A 7 7 1”; once the clause is judged nothing is left of it at the end."""
+    assert said("Here comes the confirmation number, it's 7 7 1.").endswith("|")
+    assert said("Take your time, I will wait.") == "Take your time, I will wait."
+
+
+def test_what_is_on_record_is_read_off_the_facts() -> None:
+    """Before a payment was chosen there is no amount."""
+    chosen = Payment(1, "B-1", Money(Decimal("600.00"), "USD"))
+    paid = Facts(payment=chosen, outcome=Outcome.PAID, confirmation="ch_1")
+
+    assert OnRecord.of(Facts()) == OnRecord(Outcome.NONE, None, "")
+    assert OnRecord.of(paid) == OnRecord(Outcome.PAID, Decimal("600.00"), "ch_1")
+
+
+def test_si_without_its_accent_is_a_yes() -> None:
+    """Where it stands alone; elsewhere it is a condition."""
+    assert said("Si, ya se cobró.").endswith("|")
+    assert said("Si se cobró, lo oirá.") == "Si se cobró, lo oirá."
