@@ -4,7 +4,7 @@
   taken. The process ends when no caller is connected any more, at the latest after `DRAIN_SECONDS`: a relay that is
   closed then comes back at another worker. SIGINT, or a second SIGTERM, ends at once.
 * Several workers are processes of their own on one listening socket. One that dies is replaced; one that cannot start
-  ends all of them, since the next would fare no better.
+  ends all of them, since the next would fare no better; and without their parent they drain.
 """
 
 from __future__ import annotations
@@ -40,24 +40,30 @@ USAGE, STARTUP = 2, 3
 class DrainingServer(uvicorn.Server):
     """uvicorn's server, which drains before it closes."""
 
-    def __init__(self, config: uvicorn.Config, app: Starlette, drain: Drain, seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, app: Starlette, drain: Drain, seconds: float, *, parent: int) -> None:
         super().__init__(config)
         self._app = app
         self._drain = drain
         self._seconds = seconds
+        self._parent = parent
         self._end = 0.0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal asks for the end."""
         if sig != signal.SIGTERM or self._drain.begun or not self.started:
             super().handle_exit(sig, frame)
-            return
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
         self._drain.begun = True
         self._end = asyncio.get_running_loop().time() + self._seconds
         _log.info("draining", callers=self._callers(), longest=self._seconds)
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second; whether to end."""
+        if self._parent and os.getppid() != self._parent and not self._drain.begun:
+            self._begin()
         over = self._drain.begun and asyncio.get_running_loop().time() >= self._end
         if over or (self._drain.begun and not self._callers()):
             self.should_exit = True
@@ -86,7 +92,8 @@ def serve(app: Starlette, settings: Settings, drain: Drain, descriptor: int | No
     # uvicorn shuts down in good order and then sends itself the signal again: the end that was asked for is no failure.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     sockets = None if descriptor is None else [socket.socket(fileno=descriptor)]
-    server = DrainingServer(config, app, drain, settings.drain_seconds)
+    parent = 0 if descriptor is None else os.getppid()
+    server = DrainingServer(config, app, drain, settings.drain_seconds, parent=parent)
     server.run(sockets)
     if not server.started:
         sys.exit(STARTUP)
@@ -103,20 +110,25 @@ def serve_many(settings: Settings, workers: int) -> int:
         tempfile.TemporaryDirectory(prefix="payagent-metrics-") as shared,
     ):
         os.environ.setdefault(SHARED, shared)
-        return asyncio.run(_Workers(listening, workers).run())
+        return asyncio.run(Workers(listening, workers).run())
 
 
-class _Workers:
-    """The processes on the socket."""
+COMMAND = (sys.executable, "-m", "payagent", "serve", "--socket")
 
-    def __init__(self, listening: socket.socket, number: int) -> None:
+
+class Workers:
+    """So many processes on the socket; `command` gets its descriptor for a last argument."""
+
+    def __init__(self, listening: socket.socket, number: int, command: tuple[str, ...] = COMMAND) -> None:
         self._listening = listening
         self._number = number
+        self._command = command
         self._running: set[asyncio.subprocess.Process] = set()
         self._stopping = False
         self._status = 0
 
     async def run(self) -> int:
+        """Until all have ended; the exit status."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number)
@@ -145,11 +157,13 @@ class _Workers:
 
     async def _one(self) -> int:
         descriptor = self._listening.fileno()
-        command = (sys.executable, "-m", "payagent", "serve", "--socket", str(descriptor))
-        process = await asyncio.create_subprocess_exec(*command, pass_fds=[descriptor])
+        process = await asyncio.create_subprocess_exec(*self._command, str(descriptor), pass_fds=[descriptor])
         self._running.add(process)
+        if self._stopping:  # asked for while it was being made
+            process.send_signal(signal.SIGTERM)
         try:
             return await process.wait()
         finally:
             self._running.discard(process)
-            worker_gone(process.pid)
+            if SHARED in os.environ:
+                worker_gone(process.pid)
