@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import tempfile
+from contextlib import suppress
 from types import FrameType
 
 import structlog
@@ -141,7 +142,7 @@ class Workers:
         """Pass the signal on; the workers drain, and none is replaced."""
         self._stopping = True
         for process in self._running:
-            process.send_signal(number)
+            _signal(process, number)
 
     async def _keep_one(self) -> None:
         while not self._stopping:
@@ -160,10 +161,15 @@ class Workers:
         process = await asyncio.create_subprocess_exec(*self._command, str(descriptor), pass_fds=[descriptor])
         self._running.add(process)
         if self._stopping:  # asked for while it was being made
-            process.send_signal(signal.SIGTERM)
+            _signal(process, signal.SIGTERM)
         try:
             return await process.wait()
         finally:
             self._running.discard(process)
             if SHARED in os.environ:
                 worker_gone(process.pid)
+
+
+def _signal(process: asyncio.subprocess.Process, number: int) -> None:
+    with suppress(ProcessLookupError):  # it has just ended by itself
+        process.send_signal(number)
