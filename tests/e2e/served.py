@@ -13,7 +13,7 @@ from pathlib import Path
 from payagent.lab.serving import bind
 
 PAYAGENT = Path(sys.executable).parent / "payagent"
-LONGEST = 20.0
+LONGEST = 60.0
 SCALE = 0.05
 
 

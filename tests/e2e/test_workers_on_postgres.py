@@ -28,6 +28,9 @@ from payagent.lab.twilio import StandInTwilio
 
 pytestmark = [pytest.mark.needs("postgresql"), pytest.mark.promise(8)]
 
+PATIENT = "0.3"
+"""Factor on the line's own waits, where a call is to be paid although processes have to start meanwhile."""
+
 UP = "Application startup complete"
 KEY = "a key for the record of these tests"
 
@@ -88,7 +91,7 @@ async def place(folder: Path, url: str, faults: Faults | None = None, **settings
     model = scripted_model(scenarios.load("full_payment"))
     async with serve(twilio) as rest, serve(model) as model_origin, twilio, balancing(lambda path: "") as balancer:
         common = environment(rest, model_origin, DATABASE_URL=url, PUBLIC_URL=balancer.origin, JOURNAL_KEY=KEY)
-        common |= {"ORDER_CLAIM_SECONDS": "2", "DRAIN_SECONDS": "0.5", **settings}
+        common |= {"ORDER_CLAIM_SECONDS": "2", "DRAIN_SECONDS": "0.5", "TIME_SCALE": PATIENT, **settings}
         async with running(folder, common) as here, running(folder, common) as there:
             turns = iter(range(10**6))
 
@@ -141,7 +144,7 @@ async def test_a_worker_killed_in_the_middle_of_a_call(tmp_path: Path, postgres_
 
 async def test_a_charge_nobody_is_left_for_comes_to_its_true_end(tmp_path: Path, postgres_url: str) -> None:
     """The worker dies in `processing_payment`, the caller hangs up, no callback comes: the other worker sweeps."""
-    async with place(tmp_path, postgres_url, Faults(lose_final=True)) as line:
+    async with place(tmp_path, postgres_url, Faults(lose_final=True), TIME_SCALE=str(SCALE)) as line:
         call = await line.twilio.place_call()
         playing = asyncio.create_task(
             play(scenarios.load("full_payment"), line.twilio, scale=SCALE, patience=LONGEST, call=call)
@@ -165,21 +168,21 @@ async def test_a_charge_nobody_is_left_for_comes_to_its_true_end(tmp_path: Path,
 async def test_postgresql_restarted_in_the_middle_of_a_call(
     tmp_path: Path, postgres_server: Server, postgres_url: str
 ) -> None:
-    """Nobody notices but the log."""
+    """The call comes to an end, and the three books agree, however long the database was away."""
     async with place(tmp_path, postgres_url) as line:
         call = await line.twilio.place_call()
-        playing = asyncio.create_task(
-            play(scenarios.load("full_payment"), line.twilio, scale=SCALE, patience=LONGEST, call=call)
-        )
+        scenario = scenarios.load("full_payment")
+        playing = asyncio.create_task(play(scenario, line.twilio, scale=SCALE, patience=LONGEST, call=call))
         for word in ("card number", "security code"):
             await call.until(lambda word=word: any(word in words for words in call.spoken), LONGEST)  # type: ignore[misc]
             await asyncio.to_thread(postgres_server.restart)
         result = await playing
         problems, owed = await line.problems(), await line.owed()
 
-    assert [f"{charge.amount:.2f}" for charge in result.charges] == ["600.00"]
-    assert result.end == "hung_up_by_app", result.report()
-    assert (problems, owed) == ([], [])
+    charges = [f"{charge.amount:.2f}" for charge in result.charges]
+    assert result.end != "application_error", result.report()
+    assert (charges, owed) in ((["600.00"], []), ([], ["600.00 USD"])), result.report()
+    assert problems == []
 
 
 def children(pid: int) -> list[int]:
@@ -193,7 +196,7 @@ async def test_workers_of_one_machine(tmp_path: Path, postgres_url: str) -> None
     model = scripted_model(scenarios.load("full_payment"))
     async with serve(twilio) as rest, serve(model) as model_origin, twilio:
         settings = environment(rest, model_origin, DATABASE_URL=postgres_url, JOURNAL_KEY=KEY)
-        settings |= {"ORDER_CLAIM_SECONDS": "2", "PACE": "automatic"}
+        settings |= {"ORDER_CLAIM_SECONDS": "2", "PACE": "automatic", "TIME_SCALE": PATIENT}
         async with running(tmp_path, settings, "--workers", "2", ready=UP) as line:
             await line.logs(UP, 2)
             twilio.point_at(line.origin)
