@@ -46,6 +46,9 @@ SHARED = 0.2
 KILLED_AT = (0.2, 0.8)
 """The server is killed when a share of the callers between these two has hung up: some are in any state then."""
 
+CALM_SECONDS = (3.0, 8.0)
+"""At least so long (real seconds, drawn) a server that is back is left alone."""
+
 
 class NotEmpty(PayagentError):
     """The database that was given has something in it."""
@@ -278,6 +281,7 @@ async def _kill(scene: _Scene) -> None:
             await scene.news.wait()
         scene.progress.kills += 1
         await asyncio.shield(scene.server.kill(dice.random()))
+        await asyncio.sleep(dice.uniform(*CALM_SECONDS))
 
 
 async def _feel_lag(scene: _Scene) -> None:
