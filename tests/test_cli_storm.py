@@ -70,7 +70,7 @@ def test_books_that_agree_are_a_success(tmp_path: Path, monkeypatch: pytest.Monk
 
     assert (status, storms.directories) == (0, [tmp_path / ".lab" / "storm"])
     assert storms.plans == [
-        run.Plan(calls=100, seed=9, families=("rest", "model"), kills=3, scale=0.1, pace="automatic")
+        run.Plan(calls=100, seed=9, families=("rest", "model"), kills=3, scale=0.2, pace="automatic")
     ]
     assert "100 calls" in output
     assert "The books agree." in output

@@ -27,8 +27,8 @@ def storm(
     ] = "all",
     kill: Annotated[bool, typer.Option("--kill", help="Kill the server at random moments, too (kill -9)")] = False,
     seed: Annotated[int, typer.Option(help="The same seed gives the same callers and faults")] = 1,
-    scale: Annotated[float, typer.Option(help="Factor on every wait")] = 0.1,
-    rate: Annotated[float, typer.Option(help="How many phones begin to ring in a second")] = 20.0,
+    scale: Annotated[float, typer.Option(help="Factor on every wait")] = 0.2,
+    rate: Annotated[float, typer.Option(help="How many phones begin to ring in a second")] = 5.0,
     pace: Annotated[str, typer.Option(help="model or automatic")] = "model",
     workers: Annotated[int, typer.Option(min=1, help="Processes of the server; several need --database")] = 1,
     database: Annotated[

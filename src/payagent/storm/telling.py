@@ -6,12 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from payagent.flow.states import Outcome
-from payagent.storm.run import LONGEST_SILENCE, Report
+from payagent.storm.run import A_LAG, LONGEST_SILENCE, Report
 
 NAMES = {Outcome.NONE: "not charged"}
-TOO_SLOW = "too slow for so many calls at this scale; take fewer, or a larger --scale"
-A_LAG = 0.5
-"""Seconds; with more, waits are over before their answers can be in."""
+TOO_SLOW = "too slow for so many calls, so silence is not judged; take fewer, or a larger --scale, or a smaller --rate"
 
 MOST_TOLD = 40
 """Differences beyond this many are only counted."""
