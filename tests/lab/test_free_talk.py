@@ -147,6 +147,7 @@ DEEDS = [
     ("confirming", "that's it", "confirm_balance", {"agreed": True}),
     ("confirming", "No wait, yes, that's right.", "confirm_balance", {"agreed": True}),
     ("confirming", "no problem, that's correct", "confirm_balance", {"agreed": True}),
+    ("confirming", "That is correct, no problem.", "confirm_balance", {"agreed": True}),
     ("confirming", "I'll pay two hundred", "confirm_balance", {"agreed": True}),
     ("confirming", "claro, está bien", "confirm_balance", {"agreed": True}),
     ("confirming", "Yes... no, that's wrong.", "confirm_balance", {"agreed": False}),
@@ -303,6 +304,7 @@ def test_a_bill_is_known_by_a_word_of_it() -> None:
         agent("You owe ten dollars for eye examination. There is also eighty dollars for vaccination. Is that right?")
     ]
 
+    assert answer("confirming", "What about the vaccination?", told).arguments == {"bill": "vaccination"}
     assert answer("confirming", "I'd rather do the vaccination", told).arguments == {"bill": "vaccination"}
     assert answer("confirming", "yes, the eye examination is right", told).arguments == {"agreed": True}
 

@@ -19,9 +19,9 @@ from payagent.demo.feed import Feed
 from payagent.demo.tempo import PacedLoop, Tempo
 from payagent.rehearsal import RealModel
 
-MOST_ROOMS = 12
+MOST_ROOMS = 16
 MOST_KEYS = 200
-AWAY_SECONDS = 20.0
+AWAY_SECONDS = 10.0
 CLOSING_SECONDS = 8.0
 HURRY = 20.0
 

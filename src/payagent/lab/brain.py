@@ -171,7 +171,8 @@ def _bill_named(s: Situation) -> str:
         if words:
             return " ".join(words)
     told = (match[1] for message in s.messages for match in _ALSO.finditer(plain(_text(message))))
-    return next((bill for bill in told if any(len(w) > 4 and w in s.words.split() for w in bill.split())), "")
+    said = re.findall(r"\w+", s.words)
+    return next((bill for bill in told if any(len(word) > 4 and word in said for word in bill.split())), "")
 
 
 _ALSO = re.compile(r"\b(?:there is also|tambien hay) .*? (?:for|por) ([^.?]+)[.?]")

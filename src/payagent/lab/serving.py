@@ -76,6 +76,7 @@ async def serve(app: Any, listener: Listener | None = None) -> AsyncIterator[str
     # permessage-deflate costs 37 KiB a socket and buys nothing on loopback (measured.md)
     config = uvicorn.Config(app, log_config=None, access_log=False, ws_per_message_deflate=False, ws_ping_interval=None)
     config.timeout_graceful_shutdown = 2
+    config.timeout_keep_alive = 3600  # one closed just as it is used again would look like the app's fault
     server = _Server(config)
     running = asyncio.create_task(server.serve([listener.socket]))
     up = asyncio.create_task(server.up.wait())
