@@ -88,12 +88,13 @@ async def unwatched(browser: Browser) -> AsyncIterator[Page]:
 async def test_updates_can_be_paused_and_a_lost_server_is_told(front: Front, unwatched: Page) -> None:
     """Moving words can be stopped (WCAG 2.2.2); a board that is out of date says so, and stops saying so."""
     page = unwatched
+    await page.clock.install()
     await log_in(page, front)
     await page.get_by_role("button", name="Pause updates").click()
     await front.ring()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    await page.wait_for_function("() => new Promise((done) => setTimeout(() => done(true), 2500))")
+    await page.clock.run_for(60_000)
     paused = list(asked)
     await page.get_by_role("button", name="Go on updating").click()
     await expect(page.get_by_text("1 call now")).to_be_visible()
