@@ -13,10 +13,19 @@ from time import perf_counter
 import msgspec
 from aiohttp import web
 
+WORD = "Certainly,"
+"""The first of an answer, and nothing that the line says of its own."""
+REST = (
+    "I can help you with that. To begin, please tell me your full name and your date of birth, so that I can find your "
+    "account. If you would rather speak with a person, just say so at any time. Take as long as you need, there is no "
+    "hurry at all. And if you have the letter in front of you, the number at the top is useful too."
+)
 HEAD = b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1764000000,"model":"bench","choices":'
-CHUNK = HEAD + b'[{"index":0,"delta":{"content":" spoken"},"logprobs":null,"finish_reason":null}],"usage":null}\n\n'
+CHUNKS = [
+    HEAD + b'[{"index":0,"delta":{"content":"%b"},"logprobs":null,"finish_reason":null}],"usage":null}\n\n' % said
+    for said in (WORD.encode(), *(b" " + word for word in REST.encode().split()))
+]
 END = HEAD + b'[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}],"usage":null}\n\ndata: [DONE]\n\n'
-WORD = " spoken"
 
 
 class _Message(msgspec.Struct):
@@ -57,7 +66,7 @@ class PacedModel:
         for n in range(self.chunks):
             if n == 0:
                 self.took[words] = perf_counter() - arrived
-            await response.write(CHUNK)
+            await response.write(CHUNKS[n % len(CHUNKS)])
             await asyncio.sleep(self.between)
         await response.write(END)
         return response
