@@ -7,7 +7,7 @@ DEMO ?= demo
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-BENCHES := wait payment memory growth journal bill
+BENCHES := wait payment memory growth workers journal bill
 
 .NOTPARALLEL:
 .PHONY: help demo test hostile lint format clean bench $(BENCHES:%=bench-%)

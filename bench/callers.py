@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from time import perf_counter
 
+from payagent.accounts.postgres import PostgresAccounts
 from payagent.accounts.sql import Entry, SqlAccounts
 from payagent.flow.money import Account, Bill, Money
 from payagent.lab.line import LabCall
@@ -34,9 +35,9 @@ def birthday(n: int) -> date:
     return FIRST_BIRTHDAY + timedelta(days=n)
 
 
-async def fill(book: Path, callers: int) -> None:
-    """Put that many callers into the book, each with one bill of 600 dollars."""
-    accounts = SqlAccounts(book)
+async def fill(book: Path | str, callers: int) -> None:
+    """Put that many callers into the book (a file, or PostgreSQL's URL), each with one bill of 600 dollars."""
+    accounts = SqlAccounts(book) if isinstance(book, Path) else PostgresAccounts(book)
     await accounts.open()
     await accounts.fill(
         [

@@ -101,7 +101,7 @@ def _rows(talks: list[list[Step]]) -> list[list[tuple[str, int, bytes, bytes]]]:
 
 
 @contextmanager
-def _postgres() -> Iterator[Callable[[], str] | None]:
+def postgres() -> Iterator[Callable[[], str] | None]:
     """Makes databases on a server of its own; None where there is no PostgreSQL."""
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
     import postgres_server
@@ -152,7 +152,7 @@ def _row(kind: str, callers: int, raw: float, ours: float) -> dict[str, object]:
 def measure(callers: list[int], steps: int) -> list[dict[str, object]]:
     """All rows."""
     rows = [asyncio.run(sqlite_row(number, steps)) for number in callers]
-    with _postgres() as make:
+    with postgres() as make:
         rows += [asyncio.run(postgres_row(make(), number, steps)) for number in callers] if make else []
     return rows
 

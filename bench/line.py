@@ -48,8 +48,16 @@ def environment(port: int, model: str, rest: str = "http://127.0.0.1:9", **more:
 @asynccontextmanager
 async def serving(folder: Path, model: str, rest: str = "http://127.0.0.1:9", **more: str) -> AsyncIterator[Server]:
     """The line, up."""
-    port = free_port()
-    async with running([PAYAGENT, "serve"], environment(port, model, rest, **more), port, folder) as server:
+    async with several(folder, model, rest, 1, **more) as server:
+        yield server
+
+
+@asynccontextmanager
+async def several(folder: Path, model: str, rest: str, workers: int, **more: str) -> AsyncIterator[Server]:
+    """The line with that many workers, each free to take any core when there are several."""
+    port, cores = free_port(), range(os.cpu_count() or 1) if workers > 1 else ()
+    command = [PAYAGENT, "serve", *(("--workers", str(workers)) if workers > 1 else ())]
+    async with running(command, environment(port, model, rest, **more), port, folder, cores) as server:
         yield server
 
 

@@ -48,15 +48,15 @@ class Paid:
 
 
 @asynccontextmanager
-async def ours(folder: Path, callers: int, **settings: str) -> AsyncIterator[Under]:
+async def ours(folder: Path, callers: int, workers: int = 1, **settings: str) -> AsyncIterator[Under]:
     """The line with a book of that many callers, the scripted model and the stand-in Twilio."""
-    await fill(folder / "payagent.db", callers)
+    await fill(settings.get("DATABASE_URL") or folder / "payagent.db", callers)
     twilio, scripted = StandInTwilio(scale=SCALE), ScriptedModel(Brain())
     async with (
         serve(scripted) as origin,
         serve(twilio) as rest,
         twilio,
-        line.serving(folder, origin, rest, DEMO_ACCOUNTS="no", **settings) as server,
+        line.several(folder, origin, rest, workers, DEMO_ACCOUNTS="no", **settings) as server,
     ):
         twilio.point_at(server.origin)
         yield Under(server, twilio, scripted)
