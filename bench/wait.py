@@ -101,7 +101,7 @@ async def _heard(socket: aiohttp.ClientWebSocketResponse, sent: float) -> float:
             return first
 
 
-async def compare(loads: Sequence[Load], rounds: int) -> list[dict[str, float]]:
+async def compare(loads: Sequence[Load], rounds: int, **settings: str) -> list[dict[str, float]]:
     """Play each load on floor and line in turn, `rounds` times; a row of figures a load."""
     rows, number = [], 0
     with tempfile.TemporaryDirectory() as folder:
@@ -111,7 +111,7 @@ async def compare(loads: Sequence[Load], rounds: int) -> list[dict[str, float]]:
             async with AsyncExitStack() as stack:
                 origin = await stack.enter_async_context(model.serving(paced))
                 floor = await stack.enter_async_context(line.floor(Path(folder), origin))
-                ours = await stack.enter_async_context(line.serving(Path(folder), origin))
+                ours = await stack.enter_async_context(line.serving(Path(folder), origin, **settings))
                 for _ in range(rounds):
                     for name, server in (("floor", floor), ("line", ours)):
                         number += load.calls
@@ -141,6 +141,7 @@ def main() -> None:
     options.add_argument("--calls", type=int, nargs="+", default=[1, 50, 300])
     options.add_argument("--turns", type=int, default=6)
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--database", default="sqlite:///payagent.db", help="of the line, as DATABASE_URL")
     options.add_argument("--save", type=Path)
     given = options.parse_args()
     where = machine()
@@ -148,7 +149,7 @@ def main() -> None:
     loads = [
         Load(calls, given.turns if calls > 10 else 4 * given.turns, 5.0 if calls > 10 else 2.0) for calls in given.calls
     ]
-    rows = asyncio.run(compare(loads, given.rounds))
+    rows = asyncio.run(compare(loads, given.rounds, DATABASE_URL=given.database))
     print(where)
     print(table(rows))
     save(given.save, "wait", where, rows)
