@@ -52,28 +52,32 @@ def growth(axes: Any, rows: Rows) -> None:
 def journal(axes: Any, rows: Rows) -> None:
     """Appends a second."""
     named = [row | {"who": f"{row['database']}, {row['callers']}"} for row in rows]
-    bars(axes[0], named, "who", "raw appends/s", "journal appends/s")
-    axes[0].set(title="appends a second (floor: the raw driver)", yscale="log", xlabel="database, callers at once")
-    axes[1].axis("off")
+    bars(axes, named, "who", "raw appends/s", "journal appends/s")
+    axes.set(title="appends a second (floor: the raw driver)", yscale="log", xlabel="database, callers at once")
 
 
 def left(axes: Any, rows: Rows) -> None:
     """Memory after calls that are over."""
-    axes[0].plot([row["calls over"] for row in rows], [row["MiB resident"] for row in rows], "o-", color=LINE)
-    axes[0].set(title="what calls that are over leave", xlabel="calls begun and ended", ylabel="MiB resident", ylim=0)
-    axes[1].axis("off")
+    axes.plot([row["calls over"] for row in rows], [row["MiB resident"] for row in rows], "o-", color=LINE)
+    axes.set(title="what calls that are over leave", xlabel="calls begun and ended", ylabel="MiB resident", ylim=0)
 
 
-PLOTS: dict[str, Callable[[Any, Rows], None]] = {"wait": wait, "growth": growth, "journal": journal, "left": left}
+PLOTS: dict[str, tuple[Callable[[Any, Rows], None], int]] = {
+    "wait": (wait, 2),
+    "growth": (growth, 2),
+    "journal": (journal, 1),
+    "left": (left, 1),
+}
+"""Who draws each, on how many panels."""
 
 
 def main() -> None:
     """Draw whatever results there are."""
-    for name, draw in PLOTS.items():
+    for name, (draw, panels) in PLOTS.items():
         path = RESULTS / f"{name}.json"
         if path.exists():
             found = json.loads(path.read_text("utf-8"))
-            figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+            figure, axes = pyplot.subplots(1, panels, figsize=(4.5 * panels + 1, 3.6), layout="constrained")
             draw(axes, found["rows"])
             figure.text(0.01, -0.04, found["machine"], fontsize=7, color="#555555")
             figure.savefig(path.with_suffix(".png"), dpi=120, bbox_inches="tight", metadata={"Software": None})
