@@ -121,8 +121,10 @@ async def test_a_turn_is_cut_by_what_another_worker_decided(model: Line) -> None
 async def test_a_step_is_spoken_by_the_relay_that_owned_the_call_then(line: Line) -> None:
     """A sentence decided before the caller came back elsewhere is not said again there: it says where the call is."""
     await line.paying()
-    await line.worker.switchboard.report(CALL, ev.CaptureBegan(PAYMENT, "card_number", "began"))
     other = await line.worker.switchboard.get(CALL)
+    await line.reports(keyed_fields(line.flow)[0])
+    assert line.ear.heard.count("expiration date") == 1
+    assert "expiration_date" not in other.call.facts.capturing
     ear = Ear("VX2")
     await other.connect(ear.mouth, "Hello.")
     await settled()
@@ -130,7 +132,7 @@ async def test_a_step_is_spoken_by_the_relay_that_owned_the_call_then(line: Line
 
     assert line.ear.mouth.closed
     assert ear.heard.startswith("The line was interrupted. I'm back now.")
-    assert ear.heard.count("card number") == 1
+    assert ear.heard.count("expiration date") == 1
 
 
 async def test_the_newest_relay_owns_the_mouth(line: Line) -> None:
