@@ -50,6 +50,12 @@ class DrainingServer(uvicorn.Server):
         self._parent = parent
         self._end = 0.0
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve; uvicorn itself says so only where it has opened the socket."""
+        await super().startup(sockets)
+        if sockets and self.started:
+            _log.info("Uvicorn running on the workers' socket")
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal asks for the end."""
         if sig != signal.SIGTERM or self._drain.begun or not self.started:

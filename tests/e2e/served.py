@@ -38,10 +38,8 @@ class Served:
 
 
 @asynccontextmanager
-async def running(
-    directory: Path, environment: dict[str, str], *arguments: str, ready: str = "Uvicorn running"
-) -> AsyncIterator[Served]:
-    """`payagent serve` in this directory with this environment and no other, once it has logged `ready`.
+async def running(directory: Path, environment: dict[str, str], *arguments: str) -> AsyncIterator[Served]:
+    """`payagent serve` in this directory with this environment and no other, once it takes calls.
 
     Without a `PUBLIC_URL` in the environment it is where it listens.
     """
@@ -60,7 +58,7 @@ async def running(
     served = Served(process, listener.origin, log, asyncio.Condition())
     reading = asyncio.create_task(_read(served))
     try:
-        await served.logs(ready)
+        await served.logs("Uvicorn running")
         yield served
     finally:
         if process.returncode is None:

@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.needs("postgresql"), pytest.mark.promise(8)]
 PATIENT = "0.3"
 """Factor on the line's own waits, where a call is to be paid although processes have to start meanwhile."""
 
-UP = "Application startup complete"
+UP = "Uvicorn running"
 KEY = "a key for the record of these tests"
 
 
@@ -197,7 +197,7 @@ async def test_workers_of_one_machine(tmp_path: Path, postgres_url: str) -> None
     async with serve(twilio) as rest, serve(model) as model_origin, twilio:
         settings = environment(rest, model_origin, DATABASE_URL=postgres_url, JOURNAL_KEY=KEY)
         settings |= {"ORDER_CLAIM_SECONDS": "2", "PACE": "automatic", "TIME_SCALE": PATIENT}
-        async with running(tmp_path, settings, "--workers", "2", ready=UP) as line:
+        async with running(tmp_path, settings, "--workers", "2") as line:
             await line.logs(UP, 2)
             twilio.point_at(line.origin)
             first = await twilio.place_call()
