@@ -130,12 +130,15 @@ def test_free_words_are_masked_wherever_they_stand() -> None:
     told.happen(ev.ToolCalled(told.call.facts.turn, "c", f"pay_{digits}", f'{{"card":"{digits}"}}'))
     told.happen(ev.AgentSpoke("x", f"you said {digits}"))
     told.happen(ev.CallerInterrupted(f"you said {digits}"))
+    told.happen(ev.CallerSpoke("and now?"))
+    told.happen(ev.ClaimStopped(told.call.facts.turn, f"paid, code {digits}"))
     told.happen(ev.OutcomeResolved("paid", "ref", digits, f"card {digits}"))
 
     text = "\n".join(report(told.steps))
 
     assert "1111" not in text
-    assert text.count("••••") >= 5
+    assert text.count("••••") >= 6
+    assert "stopped before it was spoken: “paid, code ••••" in text
 
 
 def test_identity_values_are_never_told() -> None:

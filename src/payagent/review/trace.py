@@ -120,6 +120,8 @@ def _what(event: ev.Event) -> str:
             return f"caller: “{masked(words)}”" + (" (a card number was cut out)" if cut else "")
         case ev.AgentSpoke(words=words):
             return f"agent: “{masked(words)}”"
+        case ev.ClaimStopped(words=words):
+            return f"stopped before it was spoken: “{masked(words)}”"
         case ev.CallerInterrupted(heard=heard):
             return f"heard until then: “{masked(heard)}”"
         case ev.ToolCalled(arguments=arguments):
