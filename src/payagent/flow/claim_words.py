@@ -48,8 +48,9 @@ SETTLED = _any(  # of those, what is a claim behind a bare “it” or “everyt
 
 PAYMENT = _any(
     "payments? charges? transactions? purchases? money funds dollars? cents? usd visa mastercard amex",
-    r"card(?!\s+(?:number|type|details|holder)) pagos? cobros? cargos? transacción transacciones operación compra",
-    "dinero dólares dólar centavos importe monto tarjeta bank processor banco procesador emisor",
+    r"card(?!\s+(?:number|type|details|holder)) (?<!número\sde\ssu\s)(?<!número\sde\sla\s)tarjeta",
+    "pagos? cobros? cargos? transacción transacciones operación compra dinero dólares dólar centavos importe monto",
+    "bank processor banco procesador emisor",
 )
 CARD = _any("card visa mastercard amex")
 BILL = _any("bills? balances? accounts? debt invoice facturas? saldo cuenta deuda")
@@ -86,7 +87,10 @@ OUTRIGHT = (  # whole sentences in which nobody else is meant
     r"\bgracias por (?:(?:su|el|tu) pago|pagar|haber pagado)",
     r"\bi can (?:now )?confirm (?:your|the) payment of\b|\b(?:have|got|tenemos) (?:your|su|tu) (?:money|dinero)\b",
     r"\bmoney is with us\b|\b(?:money|funds) (?:has |have |just )?left\b|\bpayment is (?:now )?in\b|\bdone paying\b",
-    r"\bsalió bien\b.*\bpago\b|\bpago\b.*\b(?:está|quedó) (?:ya )?list[oa]\b|\bpago ya quedó\b|\bacaba de pagar\b",
+    r"\bsalió bien\b.*\bpago\b|\bpago\b.*\b(?:está|quedó) (?:ya )?list[oa]\b|\bpago ya quedó\b",
+    r"\bacab(?:a|o|amos) de (?:pagar|cobrar|aprobar|procesar|realizar|hacer)\b|\bpayment is (?:now )?all set\b",
+    r"\b(?:showing|seeing|see|veo|tengo) (?:a|an|un|el) (?:\w+ )?(?:successful|completed|approved|pago|cobro)"
+    r" ?(?:payment|charge|exitoso|aprobado|completado|realizado)",
     r"\bbalance is (?:now )?zero\b|\bsaldo (?:es|está en|quedó en) cero\b|\bsays success\b|\bcame off\b",
     rf"\b{CARD}\b.*\bbilled\b|\byou(?:'ve| have) (?:now )?been billed\b",
     r"\b(?:payment|charge|purchase)\b.*\b(?:was|has (?:already |now |just )?been|'s been|got) (?:now |just )?made\b",
@@ -190,7 +194,7 @@ STEMS = tuple(
             "receipt zero pagad cobra cobró cobré pagó pagué pagaron descont saldad liquid pude pudimos logré logramos",
             "pasé aprob acept procesa procesó procesé recib complet exito éxito realiz realic hech hizo hice pasó",
             "pasaron entró aplic apliqué acredit autoriz quedó queda llegó tomad tomé tomamos cargad cargó cargué",
-            "cargaron cargamos efectu concre ejecut tramit reembols devuelt devolv cero salió debit",
+            "acaba acabo cargaron cargamos efectu concre ejecut tramit reembols devuelt devolv cero salió debit",
         )
     ).split()
 )
