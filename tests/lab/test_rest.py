@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 import httpx
@@ -218,3 +219,21 @@ async def test_one_of_twilios_own_numbers_may_come_with_any_status(status: int) 
 
         assert (answer.status_code, answer.json()["code"], answer.json()["status"]) == (status, 64002, status)
         assert lab.twilio.violations == []
+
+
+async def test_who_is_killed_while_it_asks_gets_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """A request that breaks off in its body does nothing, and is no fault of the stand-in's."""
+    async with laboratory() as lab:
+        call = await lab.ring()
+        host, port = str(lab.rest.base_url.host), lab.rest.base_url.port
+        _, writer = await asyncio.open_connection(host, port)
+        path = f"{lab.rest.base_url.path}Calls/{call.sid}/Payments.json"
+        writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n".encode())
+        writer.write(b"Content-Type: application/x-www-form-urlencoded\r\n\r\nIdempotencyKey=")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.transport.abort()
+        await asyncio.sleep(0.05)
+
+        assert lab.twilio.requests == []
+        assert caplog.records == []

@@ -33,6 +33,10 @@ SPEECH_MS_PER_CHARACTER = 65
 APPLICATION_ERROR = "We are sorry, an application error has occurred. Goodbye."
 """What Twilio itself says when it gets no TwiML (11200)."""
 
+LEFT_OPEN = "passed on with an open payment session: the person could not start one (64021)"
+LOST_WITH_THE_SERVER = "line lost with the server"
+"""A violation, and a fault that is counted."""
+
 PERSON_TOOK_IT = frozenset({"bridged", "bridging-in-process", "redirected-from-bridged", "completed", "answered"})
 
 
@@ -236,7 +240,7 @@ class LabCall:
         # a cancel that is late or fails does not hold the caller up, and a charge that may be under way forbids one;
         # a session that was simply left open is another matter
         if left_open is not None and not (left_open.end or left_open.asked & {"cancel", "complete"}):
-            self._report("passed on with an open payment session: the person could not start one (64021)")
+            self._report(LEFT_OPEN)
         if PERSON_TOOK_IT & set(result.values()):
             self._taken_by = route
         return await self._ask(action, self._form("in-progress", **result))
@@ -341,7 +345,7 @@ class LabCall:
     def _outage(self, what: str) -> None:
         """The app is gone: a violation, unless it is to be expected."""
         if self._s.outages:
-            self.circumstances.injected["line lost with the server"] += 1
+            self.circumstances.injected[LOST_WITH_THE_SERVER] += 1
         else:
             self._report(what)
 

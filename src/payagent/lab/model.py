@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -107,6 +107,8 @@ class ScriptedModel:
         try:
             body = await request.json()
             completions.check(body)
+        except ClientDisconnect:  # killed while it asked
+            return Response()
         except ValueError:
             return self._refuse(400, "We could not parse the JSON body of your request.")
         except completions.InvalidRequest as error:

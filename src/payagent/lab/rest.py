@@ -14,7 +14,7 @@ from email.utils import format_datetime
 
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -56,7 +56,10 @@ class RestApi:
 
     def _serve(self, deed: Deed) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
-            form = {name: str(value) for name, value in (await request.form()).items()}
+            try:
+                form = {name: str(value) for name, value in (await request.form()).items()}
+            except ClientDisconnect:  # killed while it asked
+                return CutOff()
             operation = form.get("Status") or ("capture" if "Capture" in form else deed.__name__.strip("_"))
             here, code = self._s.of(call_sid := str(request.path_params.get("call", ""))), 0
             answer: Response
