@@ -75,6 +75,8 @@ async def test_an_operator_watches_a_call_go_on(front: Front, page: Page) -> Non
         await expect(page.locator(".marks")).to_contain_text("choosing amount", ignore_case=True)
         await page.go_back()
         await expect(live.get_by_role("row", name=re.compile("Choosing amount", re.I))).to_be_visible()
+        await write(front, unknown())
+        await expect(page).to_have_title("(1) Board · payagent console")
 
 
 @pytest.fixture
@@ -113,6 +115,7 @@ async def test_an_unknown_outcome_is_resolved_by_keyboard(front: Front, page: Pa
     await log_in(page, front)
     needs = page.get_by_role("region", name="Needs a person")
     await expect(needs.get_by_role("row", name=re.compile("Outcome unknown", re.I))).to_be_visible()
+    await expect(page).to_have_title("(1) Board · payagent console")
     await needs.get_by_role("link", name=re.compile("Call CA07")).press("Enter")
     await page.get_by_label("Paid: the charge is there.").press("Space")
     await page.get_by_label("Reference at the processor").fill("ch_77")

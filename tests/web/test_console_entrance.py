@@ -110,15 +110,16 @@ async def test_on_a_loopback_http_origin_the_cookie_is_not_secure(
 
 
 async def test_a_log_in_begins_a_visit_of_its_own(stranger: Operator) -> None:
-    """A cookie that somebody planted before the log-in is worth nothing after it."""
+    """A cookie that somebody planted before the log-in, and the token they know of it, are worth nothing after it."""
     token = await stranger.token()
     planted = stranger.client.cookies[COOKIE]
     await stranger.client.post("/console/log-in", data={"token": token, "name": NAME, "password": PASSWORD})
-    own = stranger.client.cookies[COOKIE]
+    own, own_token = stranger.client.cookies[COOKIE], await stranger.token("/console/nothing")
     stranger.client.cookies.clear()
     stranger.client.cookies.set(COOKIE, planted, domain="pay.example.test")
 
     assert own != planted
+    assert own_token != token
     assert (await stranger.get(PAGES[0])).status_code == 303
 
 
@@ -271,7 +272,7 @@ async def test_guessing_a_name_is_stopped_but_its_owner_is_not_kept_out(ann: Ope
     guessed = [(await guesser.log_in(NAME, WRONG)).status_code for _ in range(10)]
     stopped = await guesser.log_in(NAME, PASSWORD)
     owner = await ann.log_in()
-    ann.clock.go_on(minutes=15)
+    ann.clock.go_on(minutes=16)
     later = await guesser.log_in(NAME, PASSWORD)
 
     assert guessed == [401] * 10

@@ -1,7 +1,7 @@
 /* Keeps a page up to date and its clocks running, and sends a form once. Without it every page works by reloading.
 
    [data-live=URL]   its content is fetched every two seconds as URL?known=VERSION; 204 says that nothing has changed.
-                     Within it [data-known] holds the version shown.
+                     Within it [data-known] holds the version shown, [data-title] the page's title.
    body[data-now]    the server's time; with each answer it comes as X-Console-Now.
    [data-since]      the time since then, as 0:07.        [data-until]  the time left, or “overdue”.
    progress[data-from][data-due]   how much of a wait is over.
@@ -137,6 +137,7 @@ function live(part) {
   function show(text) {
     const made = new DOMParser().parseFromString(`<div>${text}</div>`, "text/html").body.firstElementChild;
     morphChildren(part, document.importNode(made, true));
+    document.title = part.querySelector("[data-title]")?.dataset.title ?? document.title;
     tick();
   }
 
