@@ -21,6 +21,8 @@ from services import SERVICES, missing
 
 from payagent.settings import Settings
 
+pytest_plugins = ["payagent.testing.plugin"]
+
 SKIP_NOTHING = "PAYAGENT_SKIP_NOTHING"
 """Set where every service is there (CI): a skipped test is then a failure."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from payagent import logs, rehearsal, wiring
 from payagent.accounts.demo import DEMO
 from payagent.accounts.sql import SqlAccounts
 from payagent.flow.money import Bill
+from payagent.flow.step import Step
 from payagent.journal.protocol import Search
 from payagent.journal.sqlite import SqliteJournal
 from payagent.lab import scenario as scenarios
@@ -116,7 +117,9 @@ def taps(monkeypatch: pytest.MonkeyPatch) -> Iterator[Taps]:
 
 
 @pytest.mark.parametrize("name", scenarios.names())
-async def test_a_scenario_ends_as_it_should(name: str, tmp_path: Path, taps: Taps) -> None:
+async def test_a_scenario_ends_as_it_should(
+    name: str, tmp_path: Path, taps: Taps, driven: Callable[[Sequence[Step]], None]
+) -> None:
     """What was heard, charged and asked of Twilio is as the scenario says, and nothing of the card is left anywhere."""
     scenario = scenarios.load(name)
     result = await rehearsal.rehearse(scenario, directory=tmp_path, scale=SCALE)
@@ -125,7 +128,7 @@ async def test_a_scenario_ends_as_it_should(name: str, tmp_path: Path, taps: Tap
     if name in ENOUGH_REQUESTS:
         assert len(taps.models[0].requests) <= ENOUGH_REQUESTS[name]
     assert leaks(scenario, tmp_path, taps) == []
-    assert await faults_of_record(tmp_path / f"{name}.db") == []
+    assert await faults_of_record(tmp_path / f"{name}.db", driven) == []
     assert await taken_off(tmp_path / f"{name}.db") == Counter(credited(scenario))
     assert await still_held(tmp_path / f"{name}.db") == (1 if scenario.faults.lose_final else 0)
 
@@ -162,12 +165,15 @@ def pattern(secret: str) -> re.Pattern[bytes]:
     return re.compile(rb"(?<![0-9A-Za-z.:+-])" + secret.encode() + rb"(?![0-9A-Za-z.:-])")
 
 
-async def faults_of_record(database: Path) -> list[str]:
-    """What is wrong with the journal."""
+async def faults_of_record(database: Path, driven: Callable[[Sequence[Step]], None]) -> list[str]:
+    """What is wrong with the journal; what its calls have driven is counted."""
     journal = SqliteJournal(database, wiring.LAB_KEY.encode())
     await journal.open()
     try:
-        assert await journal.search(Search())
+        calls = await journal.search(Search())
+        assert calls
+        for call in calls:
+            driven(await journal.steps(call.call_sid))
         return await journal.verify_all()
     finally:
         await journal.close()

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import json
+from datetime import timedelta
 from decimal import Decimal
 
 from payagent.flow import effects as do
 from payagent.flow import events as ev
-from payagent.flow.call import Call
 from payagent.flow.money import Account, Bill, Money
 from payagent.flow.rows import Flow
 from payagent.flow.states import FIELDS, Pace, Profile
 from payagent.flow.step import Step
 from payagent.flow.table import build
+from payagent.testing import START, PracticeCall
 
-NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+NOON = START
 ADA = Account("A-1", "Ada Payer")
 VISIT = Bill("B-1", "clinic visit", Money(Decimal("600.00"), "USD"))
 MODEL = build(profile=Profile.CARD_POSTAL_CODE)
@@ -26,22 +27,11 @@ Happening = tuple[float, str]
 """Seconds since the watch began, and what was said, ordered and moved then."""
 
 
-class Rehearsal:
-    """One call on a clock of its own: time passes only where a test says so."""
+class Rehearsal(PracticeCall):
+    """A practice call whose watches are told in words: what is said and done while nothing happens."""
 
     def __init__(self, flow: Flow = MODEL) -> None:
-        self.call = Call(flow, "CA1")
-        self.now = NOON
-        self.post(ev.CallStarted("*1234"))
-        self.post(ev.RelayConnected("VX1"))
-
-    def post(self, event: ev.Event, *, after: float = 0) -> Step | None:
-        """The step that `event` leads to, `after` seconds later."""
-        self.now += timedelta(seconds=after)
-        step = self.call.decide(event, self.now)
-        if step is not None:
-            self.call.apply(step)
-        return step
+        super().__init__(flow)
 
     def does(self, event: ev.Event, *, after: float = 0) -> str:
         """What `event` leads to, in words."""
@@ -54,9 +44,8 @@ class Rehearsal:
 
     def tool(self, name: str, arguments: str = "{}") -> None:
         """The model's turn answers the caller with this tool."""
-        self.post(ev.CallerSpoke("please"))
-        step = self.post(ev.ToolCalled(self.call.facts.turn, "call-1", name, arguments))
-        assert step is not None
+        self.say("please")
+        step = super().tool(name, **json.loads(arguments))
         assert not step.refused, step.refused
 
     def turn_ends(self, *, after: float = 0) -> None:

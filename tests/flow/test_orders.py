@@ -424,7 +424,9 @@ def test_no_sentence_stands_unused() -> None:
     prompts = {order.prompt for order in ORDERS if isinstance(order, do.Capture)}
     spoken = {order.sentence for order in ORDERS if isinstance(order, do.Say | do.HangUp | do.RouteCall)}
 
-    assert SENTENCES.keys() - prompts - spoken == set()
+    by_the_loop = {"record_away", "record_lost"}  # where no step can be recorded, no row can speak
+
+    assert SENTENCES.keys() - prompts - spoken == by_the_loop
 
 
 def test_the_table_orders_everything_that_can_be_ordered() -> None:

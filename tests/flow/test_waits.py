@@ -155,7 +155,7 @@ def test_every_state_but_the_last_has_a_timer(flow: Flow, line: Line, pay: Pay) 
 
 
 @EVERYWHERE
-@pytest.mark.parametrize("lost", [ev.CallerSpoke("hm"), ev.RelayLost("VX1"), ev.CallerHungUp()], ids=ev.trigger_of)
+@pytest.mark.parametrize("lost", [ev.CallerSpoke("hm"), ev.RelayLost("VX-1"), ev.CallerHungUp()], ids=ev.trigger_of)
 def test_a_wait_that_is_over_does_not_start_over_at_once(reach: Callable[[], Rehearsal], lost: ev.Event) -> None:
     """Not even when its row wants a caller who is not there at that moment: the clock would spin."""
     for name in [timer.name for timer in reach().call.timers]:
@@ -528,7 +528,7 @@ def test_the_second_route_has_a_wait_of_its_own() -> None:
 def test_a_lost_line_has_fifteen_seconds_to_come_back(reach: Callable[[], Rehearsal]) -> None:
     """Counted from the loss, whatever is reported meanwhile."""
     line = reach()
-    line.post(ev.RelayLost("VX1"))
+    line.post(ev.RelayLost("VX-1"))
 
     line.post(ev.PaymentFailed("PK0", "internal-error"), after=3)
     assert line.due("line_overdue") == 12
@@ -551,7 +551,7 @@ def test_a_lost_line_has_fifteen_seconds_to_come_back(reach: Callable[[], Rehear
 def test_a_line_lost_for_good_closes_what_is_open(reach: Callable[[], Rehearsal], what: str) -> None:
     """When the fifteen seconds are over the caller is taken to be gone; a session does not outlive its caller."""
     line = reach()
-    line.post(ev.RelayLost("VX1"))
+    line.post(ev.RelayLost("VX-1"))
     (overdue,) = (timer for timer in line.call.timers if timer.name == "line_overdue")
 
     assert line.does(ev.TimeUp("line_overdue", overdue.armed), after=15) == what
@@ -561,7 +561,7 @@ def test_a_line_lost_for_good_closes_what_is_open(reach: Callable[[], Rehearsal]
 def test_a_charge_under_way_outlives_its_caller() -> None:
     """Silently: the result or the deadline ends it, and nobody is handed over."""
     line = at_processing()
-    line.post(ev.RelayLost("VX1"))
+    line.post(ev.RelayLost("VX-1"))
 
     assert line.idle(70) == [(60, "unknown_outcome, → payment_outcome_unknown"), (65, "→ ended")]
 

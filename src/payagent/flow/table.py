@@ -480,7 +480,8 @@ def _late_results(t: Builder) -> None:
         do=[o.tell_paid, o.answer_or_ask, o.credit_bill], why="Only now “paid” is said.")
     add("payment_succeeded", PARTING, STAY, PAY, when=[g.not_credited], do=[o.credit_bill],
         why="Recorded and credited in place.")
-    add("earlier_payment_succeeded", t.states, STAY, PAY, when=[g.earlier_not_credited], do=[o.credit_earlier],
+    begun = [s for s in t.states if s is not S.VERIFYING_IDENTITY]  # where there may be an earlier payment
+    add("earlier_payment_succeeded", begun, STAY, PAY, when=[g.earlier_not_credited], do=[o.credit_earlier],
         why="A success counts wherever it comes from.")
     add("payment_session_started", S.ENDED, STAY, PAY, when=[g.session_adopted], do=[o.cancel],
         why="Its SID is known at last.")

@@ -145,7 +145,9 @@ def _nothing_else_open(m: Moment) -> bool:
 
 
 def _credited_for_a_reason(m: Moment) -> bool:
-    event, credit = m.step.event, next(order for order in m.step.orders if isinstance(order, do.CreditBill))
+    event, (credit, *more) = m.step.event, [order for order in m.step.orders if isinstance(order, do.CreditBill)]
+    if more:
+        return False
     if isinstance(event, ev.PaymentSucceeded) and event.session == EARLIER:
         return any(p.session == EARLIER and not p.credited for p in m.call.facts.earlier)
     found = isinstance(event, ev.OutcomeResolved) and event.outcome == "paid"

@@ -83,7 +83,7 @@ def _difference(call: Call, step: Step) -> Difference | None:
     if step.row and _cut(step.event):
         return None  # what it said is not known
     try:
-        today = call.decide(_event(step), step.at)
+        today = call.decide(to_decide(step), step.at)
     except Exception as error:  # an effect may rely on guards that were not those of the record
         return Difference(step, None, type(error).__name__)
     return None if today and _outcome(today) == _outcome(step) else Difference(step, today)
@@ -94,7 +94,7 @@ def _cut(event: ev.Event) -> bool:
     return isinstance(event, ev.ToolCalled) and len(event.arguments) >= ARGUMENTS_LENGTH
 
 
-def _event(step: Step) -> ev.Event:
+def to_decide(step: Step) -> ev.Event:
     """The recorded event, with arguments that can be read if the record says that they could."""
     match step.event:
         case ev.ToolCalled(name="verify_user"):

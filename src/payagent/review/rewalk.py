@@ -46,6 +46,12 @@ class Found:
     stuck: tuple[str, ...] = ()
     never_fired: tuple[str, ...] = ()
 
+    @property
+    def words(self) -> str:
+        """The first thing that is wrong; "" if nothing is."""
+        stuck = [f"no way to an end from {state}" for state in self.stuck]
+        return next(iter([*self.broken, *stuck, *(f"never fired: {row}" for row in self.never_fired)]), "")
+
     def __bool__(self) -> bool:
         return bool(self.broken or self.stuck or self.never_fired)
 

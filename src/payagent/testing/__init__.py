@@ -18,10 +18,10 @@ An example::
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from payagent.flow import effects as do
 from payagent.flow import events as ev
@@ -41,11 +41,16 @@ START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 class PracticeCall:
     """One call of `flow`, answered and connected to its first relay. `steps` is its whole record."""
 
+    watcher: ClassVar[Callable[[PracticeCall], object] | None] = None
+    """Is shown every new call: how `payagent.testing.plugin` comes to their records."""
+
     def __init__(self, flow: Flow | None = None, call_sid: str = "CA1") -> None:
         self.call = Call(flow or build(), call_sid)
         self.now = START
         self.steps: list[Step] = []
         self._orders: dict[str, str] = {}
+        if PracticeCall.watcher:
+            PracticeCall.watcher(self)
         self.post(ev.CallStarted("*1234"))
         self.post(ev.RelayConnected("VX-1"))
 
@@ -110,6 +115,11 @@ class PracticeCall:
         return step
 
     # What there is to see
+
+    @property
+    def flow(self) -> Flow:
+        """The table that decides."""
+        return self.call.flow
 
     @property
     def state(self) -> State:

@@ -1,0 +1,85 @@
+"""Slips in the tables: each is one change, and a sample of them is noticed in every run (`make mutants` makes all)."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from payagent.flow.check import check
+from payagent.flow.states import Pace, State
+from payagent.flow.table import build
+from payagent.review.mutants import CHECK, KINDS, OPEN_TOOL, SWAP_PARTY, WALK, noticed, slips, written
+from payagent.review.rewalk import Charted, chart
+
+FLOW = build(Pace.AUTOMATIC)
+ALL = [slip for _, slip in slips([FLOW])]
+
+
+@pytest.fixture(scope="module")
+def charted() -> Charted:
+    return chart(FLOW)
+
+
+def test_every_kind_of_slip_is_made_once() -> None:
+    """In every row as it was written, and of every guard and effect of it."""
+    rows = {written(row): row for row in FLOW.rows}
+    count = Counter(slip.kind for slip in ALL)
+
+    assert set(count) == set(KINDS)
+    assert count["drop row"] == count["swap party"] == len(rows)
+    assert count["drop guard"] == sum(len(row.guards) for row in rows.values())
+    assert count["drop effect"] == count["duplicate effect"] == sum(len(row.effects) for row in rows.values())
+
+
+def test_a_slip_changes_the_rows_it_names_and_no_others() -> None:
+    """In all the states a row was written for."""
+    for slip in ALL[::7]:
+        changed = slip.made_in(FLOW)
+        kept = {row for row in FLOW.rows if written(row) != slip.written}
+
+        assert changed.rows != FLOW.rows, slip.name
+        if slip.kind not in (OPEN_TOOL, "drop row"):
+            assert kept <= set(changed.rows), slip.name
+
+
+def test_slips_of_several_tables_are_made_once() -> None:
+    """In the first that has the row; the others add only what is theirs."""
+    both = list(slips([FLOW, build(Pace.MODEL)]))
+    added = {slip.at for table, slip in both if table == 1}
+
+    assert [slip.name for table, slip in both if table == 0] == [slip.name for slip in ALL]
+    assert "complete_payment_processing@ready_to_complete" in added
+    assert "start_payment@choosing_amount" not in added
+
+
+def test_a_row_of_the_wrong_party_is_not_well_formed() -> None:
+    """The table check notices every one."""
+    assert [slip.name for slip in ALL if slip.kind == SWAP_PARTY and not check(slip.made_in(FLOW))] == []
+
+
+def test_a_tool_opened_where_none_may_be_is_noticed(charted: Charted) -> None:
+    """Each tool, where a charge is under way, unknown, or the call is over."""
+    quiet = (State.PROCESSING_PAYMENT, State.PAYMENT_OUTCOME_UNKNOWN, State.ENDED)
+    sample = [slip for slip in ALL if slip.kind == OPEN_TOOL and slip.instead in quiet]
+
+    assert len(sample) > 20
+    assert [slip.name for slip in sample if noticed(charted, slip)[0] not in (CHECK, WALK)] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "what"),
+    [
+        ("drop guard", "start_payment@choosing_amount", "amount_fits"),
+        ("drop guard", "start_payment@choosing_amount", "heard_since"),
+        ("drop guard", "payment_failed@processing_payment", "is_decline"),
+        ("drop effect", "payment_succeeded@processing_payment", "credit the bill, once"),
+        ("duplicate effect", "payment_succeeded@processing_payment", "credit the bill, once"),
+        ("drop row", "session_refused@card_number_entry", ""),
+    ],
+)
+def test_a_slip_about_the_money_is_noticed(charted: Charted, kind: str, at: str, what: str) -> None:
+    """By the walk alone."""
+    (slip,) = [one for one in ALL if (one.kind, one.at, one.what) == (kind, at, what)]
+
+    assert noticed(charted, slip)[0] == WALK
