@@ -16,6 +16,20 @@ from payagent.phone import twiml
 URL = "wss://pay.example.test/relay"
 ACTION = "https://pay.example.test/api/action?a=1&b=2"
 NASTY = "Tom & Jerry <b>say</b> \"hi\" 'there' á"
+ENGLISH = twiml.RelayLanguage(
+    code="en-US",
+    tts_provider="Amazon",
+    voice="Joanna-Neural",
+    transcription_provider="Deepgram",
+    speech_model="nova-3-general",
+)
+SPANISH = twiml.RelayLanguage(
+    code="es-US",
+    tts_provider="Amazon",
+    voice="Lupe-Neural",
+    transcription_provider="Deepgram",
+    speech_model="nova-2-general",  # the model that every age of Twilio's list has for Spanish
+)
 GERMAN: dict[str, Any] = {
     "code": "de-DE",
     "tts_provider": "Google",
@@ -36,7 +50,7 @@ def read(text: str) -> ElementTree.Element:
 def connected(relay: twiml.RelaySettings | None = None, **changes: Any) -> ElementTree.Element:
     """The `<Connect>` of an answer with these settings."""
     given = {"url": URL, "action": ACTION, "token": "n.m", "greeting": "Hello"} | changes
-    (connect,) = read(twiml.connect(relay or twiml.RelaySettings(), **given))
+    (connect,) = read(twiml.connect(relay or twiml.RelaySettings(languages=(ENGLISH, SPANISH)), **given))
     return connect
 
 
@@ -88,7 +102,7 @@ def test_names_every_language_and_the_token() -> None:
 def test_the_first_language_is_the_default_one() -> None:
     """The noun speaks the first language of the settings."""
     german = twiml.RelayLanguage(**GERMAN)
-    (noun,) = connected(twiml.RelaySettings(languages=(german, twiml.ENGLISH)))
+    (noun,) = connected(twiml.RelaySettings(languages=(german, ENGLISH)))
 
     assert tuple(noun.attrib[k] for k in ("language", "ttsProvider", "speechModel")) == ("de-DE", "Google", "telephony")
     assert [child.attrib["code"] for child in noun if child.tag == "Language"] == ["de-DE", "en-US"]
@@ -96,7 +110,7 @@ def test_the_first_language_is_the_default_one() -> None:
 
 def test_without_keys_nothing_but_speech_is_reported() -> None:
     """With the language key switched off, keypad tones are not asked for at all."""
-    (noun,) = connected(twiml.RelaySettings(dtmf_detection=False))
+    (noun,) = connected(twiml.RelaySettings(languages=(ENGLISH, SPANISH), dtmf_detection=False))
 
     assert noun.attrib["dtmfDetection"] == "false"
     assert "speech" == noun.attrib["reportInputDuringAgentSpeech"] == noun.attrib["interruptible"]
@@ -151,7 +165,7 @@ def test_nothing_that_copies_the_talk_can_be_asked_for() -> None:
 NOUN: dict[str, Any] = {
     "url": URL,
     "language": "en-US",
-    **twiml.ENGLISH.model_dump(exclude={"code"}),
+    **ENGLISH.model_dump(exclude={"code"}),
     "interruptible": "speech",
     "report_input_during_agent_speech": "any",
     "dtmf_detection": True,
@@ -233,7 +247,7 @@ def test_a_language_twilio_would_refuse(changes: dict[str, Any]) -> None:
         twiml.RelayLanguage(**GERMAN | changes)
 
 
-@pytest.mark.parametrize("languages", [(), (twiml.ENGLISH, twiml.ENGLISH)])
+@pytest.mark.parametrize("languages", [(), (ENGLISH, ENGLISH)])
 def test_languages_are_some_and_differ(languages: tuple[twiml.RelayLanguage, ...]) -> None:
     """At least one language, and none twice."""
     with pytest.raises(ValidationError):
@@ -273,3 +287,10 @@ def test_says_goodbye_and_hangs_up(text: str | None, tags: list[str]) -> None:
 def test_empty_asks_for_nothing() -> None:
     """The answer to a call that is over."""
     assert list(read(twiml.empty())) == []
+
+
+def test_a_call_too_many_is_busy() -> None:
+    """Rejected before it is answered, so that it costs nobody anything; Twilio knows no other reasons than two."""
+    (reject,) = read(twiml.reject())
+
+    assert (reject.tag, reject.attrib) == ("Reject", {"reason": "busy"})

@@ -56,26 +56,10 @@ class RelayLanguage(_Strict):
         return self
 
 
-ENGLISH = RelayLanguage(
-    code="en-US",
-    tts_provider="Amazon",
-    voice="Joanna-Neural",
-    transcription_provider="Deepgram",
-    speech_model="nova-3-general",
-)
-SPANISH = RelayLanguage(
-    code="es-US",
-    tts_provider="Amazon",
-    voice="Lupe-Neural",
-    transcription_provider="Deepgram",
-    speech_model="nova-2-general",  # the model that every age of Twilio's list has for Spanish
-)
-
-
 class RelaySettings(_Strict):
     """How the relay speaks and listens: its languages, the default one first, and whether it reports keys."""
 
-    languages: tuple[RelayLanguage, ...] = Field((ENGLISH, SPANISH), min_length=1)
+    languages: tuple[RelayLanguage, ...] = Field(min_length=1)
     dtmf_detection: bool = True
 
     @model_validator(mode="after")
