@@ -16,7 +16,7 @@ from statistics import median
 from time import perf_counter
 
 from bench import line, model
-from bench.callers import fill, pay_all
+from bench.callers import AFTER_CALLBACK, fill, pay_all
 from bench.figures import percentile, save, table
 from bench.processes import Server, machine, take_load_core
 from payagent.lab.brain import Brain
@@ -106,9 +106,15 @@ async def compare(payments: int, at_once: int, rounds: int, pace: str = "model")
         "floor ms of CPU": median(1000 * each.cpu / each.payments for each in found["floor"]),
         "line ms of CPU": median(1000 * each.cpu / each.payments for each in found["line"]),
         "CPU ratio": median(above.cpu / below.cpu for below, above in pairs),
+        "floor p50 ms, callback to sentence": _p50_after_callback(found["floor"]),
+        "line p50 ms, callback to sentence": _p50_after_callback(found["line"]),
         "floor p99 wait ms": median(1000 * percentile(each.waits, 99) for each in found["floor"]),
         "line p99 wait ms": median(1000 * percentile(each.waits, 99) for each in found["line"]),
     }
+
+
+def _p50_after_callback(rounds: list[Paid]) -> float:
+    return median(1000 * percentile(each.waits[AFTER_CALLBACK], 50) for each in rounds)
 
 
 def main() -> None:

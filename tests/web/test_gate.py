@@ -84,3 +84,18 @@ def test_the_memory_of_callers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
         let_in(gate, caller, 1)
 
     assert [let_in(gate, caller, 1) for caller in ("a", "c", "d", "b")] == [0, 0, 0, 1]
+
+
+def test_callers_of_the_minute_before_are_forgotten() -> None:
+    """So that a worker does not grow with the callers it has ever had; those of this minute still count."""
+    clock = Clock()
+    gate = Gate(Limits(calls_per_minute=1), clock)
+    for n in range(100):
+        let_in(gate, f"caller {n}", 1)
+    clock.now += 30
+    let_in(gate, "flood", 1)
+    clock.now += 30
+    let_in(gate, "now", 1)
+
+    assert list(gate._rang) == ["flood", "now"]
+    assert let_in(gate, "flood", 1) == 0

@@ -61,8 +61,8 @@ class Gate:
         if len(rang) >= self.limits.calls_per_minute:
             raise Full("too many calls of one caller")
         rang.append(now)
-        if len(self._rang) > CALLERS_KEPT:
-            self._rang.popitem(last=False)
+        while len(self._rang) > CALLERS_KEPT or next(iter(self._rang.values()))[-1] <= now - MINUTE:
+            self._rang.popitem(last=False)  # whoever rang longest ago; this caller, just now, is the last
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
