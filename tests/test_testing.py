@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from payagent.flow import events as ev
@@ -21,6 +25,17 @@ def test_the_example_of_its_docstring(pace: Pace, profile: Profile) -> None:
 
     assert "paid" in call.said()
     assert call.state is State.PAYMENT_COMPLETED
+
+
+def test_the_example_of_the_readme(practice_call: Callable[..., PracticeCall]) -> None:
+    """It runs as it stands there."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    example = readme.partition("## Testing a flow of your own")[2].partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(example, names)
+    (test,) = [value for name, value in names.items() if name.startswith("test_")]
+
+    test(practice_call)
 
 
 def test_a_cursor_goes_forward_only() -> None:

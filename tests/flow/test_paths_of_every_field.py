@@ -91,6 +91,6 @@ def test_nobody_is_told_of_a_keypad_while_the_line_is_lost(field: str, flow: Flo
     """Whoever is not there hears nothing."""
     line = unlistened(field, flow)
     due = next(timer for timer in line.call.timers if timer.name == "entry_waiting")
-    line.post(ev.RelayLost("VX1"))
+    line.post(ev.RelayLost("VX-1"))
 
     assert line.does(ev.TimeUp(due.name, due.armed)) == ""
