@@ -563,6 +563,33 @@ async def test_a_fault_in_one_event_does_not_silence_the_call(line: Line) -> Non
     assert line.ear.heard == "Good day."
 
 
+# Who is calling
+
+
+async def test_a_locked_account_sounds_like_a_wrong_answer(tmp_path: Path) -> None:
+    """The same steps at the same moments, the same words, the same state: nobody learns that the account is there."""
+    told: list[Any] = []
+    right = {"full_name": "John Doe", "date_of_birth": "1990-05-01"}
+    for name, locked, person in (
+        ("wrong", False, right | {"date_of_birth": "1990-05-02"}),
+        ("nobody", False, right | {"full_name": "Nobody Known"}),
+        ("locked", True, right),
+    ):
+        (tmp_path / name).mkdir()
+        async with open_line(tmp_path / name) as line:
+            for n in range(5 if locked else 0):
+                wrong = right | {"date_of_birth": "1991-01-01"}
+                await line.accounts.find(*wrong.values(), caller=f"other-{n}", call_sid="CA9", now=virtual_now())
+            await line.ring()
+            began = virtual_now()
+            await line.caller_says("It is me", calls("verify_user", **person))
+            steps = [(type(step.event).__name__, step.row, step.at - began) for step in await line.steps()]
+            told.append((steps[2:], line.ear.heard, line.state))
+
+    assert told[0][0][-2][0] == "IdentityNotMatched"
+    assert told[0] == told[1] == told[2]
+
+
 # The record out of reach
 
 
