@@ -2,7 +2,8 @@
 
 A number is looked for by itself, not by a pattern of card numbers: so nothing is found that was not put in. It is
 found in digits, with anything short between them, and in words, English and Spanish (digit by digit, in pairs,
-doubled). Nine of its digits in a row count, but for a row of noughts or ones, which stands in times and made-up SIDs.
+doubled). The whole of it counts, and nine of its digits in a row, but where most of them are the same: such stand in
+times and made-up SIDs.
 What stands inside a word of thirty letters or more is a SID or a hash and is no trace.
 """
 
@@ -22,7 +23,7 @@ FRAGMENT = 9
 LONG_WORD = 30
 LONGEST_FILE = 64 * 2**20
 
-_DIGITS = re.compile(rb"\d(?:(?:[ \t\n.,;_/|-]{1,3}|%20|\+)?\d){8,}")
+_DIGITS = re.compile(rb"\d(?:(?:[ \t\n,;_/|-]{1,3}|\. |%20|(?<=\d{4})\+(?=\d{4}))?\d){8,}")
 _WORD_OF = re.compile(rb"[0-9A-Za-z]*$")
 _REST_OF = re.compile(rb"[0-9A-Za-z]*")
 
@@ -50,10 +51,12 @@ _SUFFIXES = {".db", ".db-wal", ".log", ".json", ".jsonl", ".html", ".svg", ".csv
 def traces(text: bytes, numbers: Iterable[str] = USED) -> list[str]:
     """What is found of these numbers, with what stands around it; hashes and SIDs are skipped."""
     windows = {number[n : n + FRAGMENT] for number in numbers for n in range(len(number) - FRAGMENT + 1)}
-    windows = {window for window in windows if max(map(window.count, window)) < FRAGMENT - 2}
+    windows = {window for window in windows if max(map(window.count, window)) <= FRAGMENT // 2 + 1} | {*numbers}
+    sizes = {len(window) for window in windows}
     found = []
     for start, end, digits in (*_figures(text), *_words(text)):
-        if any(digits[n : n + FRAGMENT] in windows for n in range(len(digits) - FRAGMENT + 1)):
+        parts = {digits[n : n + size] for size in sizes for n in range(len(digits) - size + 1)}
+        if not windows.isdisjoint(parts):
             found.append(text[max(0, start - 30) : end + 30].decode("utf-8", "replace"))
     return found
 
