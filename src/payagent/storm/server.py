@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from payagent.errors import PayagentError
+from payagent.lab.signing import CONNECT_TRY_SECONDS
 
 LOG = "server.log"
 READY = b"Uvicorn running"
@@ -85,7 +86,8 @@ class Server:
         self._signal(signal.SIGKILL)
         await self._gone()
         await self.start()
-        self.away.append((self._gone_since, time.monotonic()))
+        # Twilio asks a second time within this long; what is not heard until then is the storm's doing
+        self.away.append((self._gone_since, time.monotonic() + CONNECT_TRY_SECONDS))
         self._gone_since = None
 
     async def stop(self) -> None:
