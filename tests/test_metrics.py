@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from card_search import ON_PURPOSE
 from live_line import Line, open_line, says, settled
 from prometheus_client import CollectorRegistry
 from virtual_time import anyio_backend, owing_threads  # noqa: F401
@@ -83,8 +84,9 @@ async def test_a_payment_is_counted_where_it_happens(line: Line) -> None:
     assert strange_labels(metrics.registry) == []
 
 
-async def test_what_a_stranger_may_choose_is_other(line: Line) -> None:
+async def test_what_a_stranger_may_choose_is_other(line: Line, tmp_path: Path) -> None:
     """A tool the model invented, a reason nobody foresaw, a path somebody tried, are never a label."""
+    (tmp_path / ON_PURPOSE).touch()
     metrics = counted(line)
     await line.caller_says("Hello", [ModelFailed("4242 4242 4242 4242")])
     refused = ev.ToolCalled(line.session.call.facts.turn, "c", "charge_John_Doe", "{}")
