@@ -74,18 +74,30 @@ async def test_an_empty_board_says_that_nothing_is_owed(ann: Operator) -> None:
 async def test_the_board_shows_first_what_needs_a_person(ann: Operator) -> None:
     """Unknown outcomes, then overdue waits, then hand-offs; each call once, the longest wait first."""
     late, waiting = begun(sid(1)), handed_off(sid(2), after=69)
-    await ann.write(waiting, late, paid(sid(3)), unknown(sid(4), after=1), unknown(sid(5)))
+    await ann.write(waiting, late, paid(sid(3)), unknown(sid(5), after=1), unknown(sid(4)))
     ann.clock.go_on(seconds=1)
     page = (await ann.get("/console")).text
     needs = re.findall(r'<tr role="row" id="need-(CA\w+)" class="([\w-]+)"', page)
 
     assert needs == [
-        (sid(5), "unknown"),
         (sid(4), "unknown"),
+        (sid(5), "unknown"),
         (sid(1), "overdue"),
         (sid(3), "overdue"),
         (sid(2), "hand-off"),
     ]
+
+
+async def test_a_call_needs_a_person_once_and_not_before_the_sweep_has_had_its_time(ann: Operator) -> None:
+    """An unknown outcome whose wait is over stays one line; a wait that is just over is none yet."""
+    await ann.write(unknown(), begun(sid(1)))
+    ann.clock.now = START + timedelta(seconds=13)  # the silence is over since three seconds
+    early = re.findall(r'id="need-CA\w+" class="([\w-]+)"', (await ann.get("/console")).text)
+    ann.clock.go_on(minutes=5)
+    later = re.findall(r'id="need-CA\w+" class="([\w-]+)"', (await ann.get("/console")).text)
+
+    assert early == ["unknown"]
+    assert later == ["unknown", "overdue"]
 
 
 async def test_the_board_counts_and_tells_the_time_against_the_longest_wait(ann: Operator) -> None:
@@ -122,6 +134,13 @@ async def test_the_board_is_sent_anew_only_when_something_happened(ann: Operator
     assert more.status_code == 200
     assert "<html" not in more.text
     assert known_of(more) != known
+
+    call.say("again", after=3)
+    await ann.journal.append(call.steps[-1])
+    ann.clock.go_on(seconds=2)
+    last = await ann.get(f"/console?known={known_of(more)}")
+
+    assert known_of(last) not in (known, known_of(more))
 
 
 class CountingJournal:
@@ -301,7 +320,7 @@ async def test_a_reason_that_a_spreadsheet_would_run_is_text(ann: Operator) -> N
 
 @pytest.mark.parametrize(
     "cell",
-    ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "  =1", "|x", "%x", "＝1", '"', "a,b", "a\r\nb"],  # noqa: RUF001
+    ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\tx", "\r=1", "\n=1", "  =1", "|x", "%x", "＝1", '"', "a,b", "a\r\nb"],  # noqa: RUF001
 )
 def test_no_cell_is_run_and_none_leaves_its_place(cell: str) -> None:
     """Whatever it holds, what is read back is that text, with an apostrophe where it would run."""

@@ -319,8 +319,10 @@ async def test_a_form_that_cannot_be_taken_says_why_and_loses_nothing(ann: Opera
 async def test_what_is_not_paid_needs_no_reference(ann: Operator) -> None:
     """One that was left in the field is not recorded."""
     await ann.write(unknown())
-    await ann.resolve(outcome="not_paid", reference="left over")
+    await ann.resolve(outcome="not_paid", reference="left over", why="not in batch 98765")
     last = (await ann.steps())[-1].event
+
+    assert "not in batch •••••" in text_of(await ann.get(HERE))
 
     assert isinstance(last, ev.OutcomeResolved)
     assert last.reference == ""

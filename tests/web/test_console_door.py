@@ -40,6 +40,17 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(kept.wait("", "", f"mark {n}") for n in (7, 8, 9))
 
 
+def test_what_is_long_past_is_forgotten() -> None:
+    """Nothing is kept of failures that no longer count."""
+    clock = Clock()
+    kept = Guesses(1, 1, clock)
+    kept.failed("eve", "203.0.113.7", "")
+    clock.go_on(minutes=15)
+
+    assert not kept.wait("eve", "203.0.113.7", "")
+    assert kept._failed == {}
+
+
 def test_a_name_counts_however_it_is_written() -> None:
     """Small or capital letters are no way around the limit."""
     kept = Guesses(1, 9, Clock())
