@@ -322,7 +322,7 @@ async def test_what_is_not_paid_needs_no_reference(ann: Operator) -> None:
     await ann.resolve(outcome="not_paid", reference="left over", why="not in batch 98765")
     last = (await ann.steps())[-1].event
 
-    assert "not in batch •••••" in text_of(await ann.get(HERE))
+    assert "98765" not in text_of(await ann.get(HERE))
 
     assert isinstance(last, ev.OutcomeResolved)
     assert last.reference == ""
