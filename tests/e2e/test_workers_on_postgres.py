@@ -130,7 +130,7 @@ async def test_a_worker_killed_in_the_middle_of_a_call(tmp_path: Path, postgres_
         playing = asyncio.create_task(
             play(scenarios.load("full_payment"), line.twilio, scale=SCALE, patience=LONGEST, call=call)
         )
-        await call.until(lambda: any("card number" in words for words in call.spoken), LONGEST)
+        assert await call.until(lambda: any("card number" in words for words in call.spoken), LONGEST)
         line.balancer.choose = lambda path: line.there.origin
         line.here.process.kill()
         result = await playing
@@ -149,7 +149,7 @@ async def test_a_charge_nobody_is_left_for_comes_to_its_true_end(tmp_path: Path,
         playing = asyncio.create_task(
             play(scenarios.load("full_payment"), line.twilio, scale=SCALE, patience=LONGEST, call=call)
         )
-        await call.until(lambda: any("Processing" in words for words in call.spoken), LONGEST)
+        assert await call.until(lambda: any("rocessing" in words for words in call.spoken), LONGEST)
         playing.cancel()
         line.here.process.kill()
         line.balancer.choose = lambda path: "http://127.0.0.1:9"  # nothing gets through to anybody
