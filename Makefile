@@ -26,7 +26,7 @@ demo: $(READY)
 	@$(BIN)/payagent $(DEMO)
 
 test: lint
-	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report= --paths fsm_diagrams
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report= --paths=fsm_diagrams
 	$(BIN)/coverage report --include='src/payagent/flow/*' --fail-under=100
 	$(BIN)/coverage report --omit="$$($(BIN)/python tests/services.py)" --fail-under=95
 
