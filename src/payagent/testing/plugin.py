@@ -1,6 +1,6 @@
 """A pytest plugin: fixtures for tests of a flow, and the report of what the tests' calls have driven.
 
-Put `pytest_plugins = ["payagent.testing.plugin"]` into the topmost `conftest.py`. `pytest --paths fsm_diagrams` fails
+Put `pytest_plugins = ["payagent.testing.plugin"]` into the topmost `conftest.py`. `pytest --paths=fsm_diagrams` fails
 unless the calls of the run have fired every row and had every guard of it say yes and no; it names what is missing.
 Counted are the steps of every `PracticeCall`, and the records handed to the fixture `driven`. Under pytest-xdist each
 worker counts its own, and the controller adds them up.
