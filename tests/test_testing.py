@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
+import openai
 import pytest
 
 from payagent.flow import events as ev
+from payagent.flow.builder import numbered
+from payagent.flow.rows import Flow
 from payagent.flow.states import Pace, Profile, State
 from payagent.flow.table import build
+from payagent.lab import scenario as scenarios
+from payagent.lab.caller import play
+from payagent.lab.model import ScriptedModel
+from payagent.review.walked import Walked
 from payagent.testing import PracticeCall, told
+from payagent.testing.line import LineUp, ModelUp, TwilioUp
 
 
 @pytest.mark.parametrize("profile", Profile)
@@ -85,3 +95,62 @@ def test_time_passes_only_where_a_test_says_so() -> None:
 
     assert [(step.at - steps[0].at).total_seconds() for step in steps] == [0, 10]
     assert call.wait(4) == []
+
+
+# The fixtures, as somebody uses them who changed the flow
+
+
+def hasty() -> Flow:
+    """A table in which any amount will do."""
+    flow = build()
+    rows = [replace(row, guards=tuple(g for g in row.guards if g.name != "amount_fits")) for row in flow.rows]
+    return replace(flow, rows=numbered(rows))
+
+
+def test_a_changed_table_can_be_walked(walked: Callable[[Flow], Walked]) -> None:
+    """A promise that the change breaks is named, and the story ends with the step that breaks it."""
+    broken = walked(hasty()).broken
+    (story,) = [steps for words, steps in broken.items() if "an amount within it" in words]
+
+    assert ev.trigger_of(story[-1].event) == "start_payment"
+
+
+async def test_a_whole_line_can_be_rung(line_up: LineUp) -> None:
+    """By a packaged scenario, or by hand: the app answers, and what it records is there."""
+    scenario = scenarios.load("nothing_owed")
+    async with line_up("nothing_owed") as up:
+        result = await play(scenario, up.twilio, model=up.model, scale=0.05)
+        assert up.database.name == "nothing_owed.db"
+        assert up.database.exists()
+    async with line_up(scenario.model_copy(update={"name": "my_own"})) as up:
+        call = await up.twilio.place_call()
+        assert await call.until(lambda: bool(call.spoken), 20)
+        await call.hang_up()
+
+    assert result.ok, result.report()
+    assert (call.end, up.database.name, up.twilio.violations) == ("caller_hung_up", "my_own.db", [])
+
+
+async def test_a_scripted_model_can_be_asked(scripted_model: ModelUp) -> None:
+    """Over HTTP by the real SDK; or one's own, with whatever goes wrong with it."""
+    said: Any = [{"role": "user", "content": "Hello?"}]
+    async with scripted_model() as (model, url), openai.AsyncOpenAI(api_key="k", base_url=url, max_retries=0) as sdk:
+        answer = await sdk.chat.completions.create(model="m", messages=said)
+    async with (
+        scripted_model(ScriptedModel(mischief=lambda: "503")) as (_, url),
+        openai.AsyncOpenAI(api_key="k", base_url=url, max_retries=0) as sdk,
+    ):
+        with pytest.raises(openai.InternalServerError):
+            await sdk.chat.completions.create(model="m", messages=said)
+
+    assert answer.choices[0].message.content == model.requests[0].reply.words
+
+
+async def test_a_stand_in_twilio_can_be_asked(stand_in_twilio: TwilioUp) -> None:
+    """It is strict: a request that Twilio would refuse is refused and put down as a violation."""
+    async with stand_in_twilio() as (twilio, origin), httpx.AsyncClient(base_url=origin) as client:
+        path = f"/2010-04-01/Accounts/{twilio.account.account_sid}/Calls/CA1/Payments.json"
+        refused = await client.post(path, data={}, auth=("nobody", "guessed"))
+
+    assert refused.status_code == 401
+    assert twilio.violations

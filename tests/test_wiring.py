@@ -16,10 +16,9 @@ from payagent.errors import AccountsFailed, JournalFailed, SettingsError, Speech
 from payagent.flow.states import State
 from payagent.journal.protocol import Search
 from payagent.journal.sqlite import SqliteJournal
-from payagent.lab.model import ScriptedModel
 from payagent.lab.serving import bind, serve
-from payagent.lab.twilio import StandInTwilio
 from payagent.settings import Settings
+from payagent.testing.line import ModelUp, TwilioUp
 
 WORKFLOW = "WW" + "0c" * 16
 NUMBER = "+15550177"
@@ -174,10 +173,11 @@ def test_the_records_key_is_the_lines_or_the_labs(tmp_path: Path, monkeypatch: p
     assert wiring.journal_key_here() == b"the line's own"
 
 
-async def test_the_doctor_can_try_everything(tmp_path: Path) -> None:
+async def test_the_doctor_can_try_everything(
+    tmp_path: Path, stand_in_twilio: TwilioUp, scripted_model: ModelUp
+) -> None:
     """On a line that runs nothing is in trouble; once it is gone, all that reaches out is."""
-    twilio, model = StandInTwilio(), ScriptedModel()
-    async with serve(twilio) as rest, serve(model) as thinking, twilio:
+    async with stand_in_twilio() as (twilio, rest), scripted_model() as (_, thinking):
         listener = bind()
         account = twilio.account
         settings = at(
@@ -187,7 +187,7 @@ async def test_the_doctor_can_try_everything(tmp_path: Path) -> None:
             TWILIO_API_KEY=account.api_key,
             TWILIO_API_SECRET=account.api_secret,
             TWILIO_API_BASE_URL=rest,
-            OPENAI_BASE_URL=f"{thinking}/v1",
+            OPENAI_BASE_URL=thinking,
             PUBLIC_URL=listener.origin,
         )
         async with serve(wiring.application(settings), listener):

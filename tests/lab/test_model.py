@@ -14,6 +14,7 @@ import pytest
 from payagent.lab.brain import Brain, Reply
 from payagent.lab.model import ScriptedModel
 from payagent.lab.serving import serve
+from payagent.testing.line import ModelUp
 
 TOOL = {
     "type": "function",
@@ -38,8 +39,8 @@ def model() -> ScriptedModel:
 
 
 @pytest.fixture
-async def client(model: ScriptedModel) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with serve(model) as origin, openai.AsyncOpenAI(api_key="k", base_url=f"{origin}/v1", max_retries=0) as sdk:
+async def client(model: ScriptedModel, scripted_model: ModelUp) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with scripted_model(model) as (_, url), openai.AsyncOpenAI(api_key="k", base_url=url, max_retries=0) as sdk:
         yield sdk
 
 

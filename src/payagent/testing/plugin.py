@@ -4,13 +4,15 @@ Put `pytest_plugins = ["payagent.testing.plugin"]` into the topmost `conftest.py
 unless the calls of the run have fired every row and had every guard of it say yes and no; it names what is missing.
 Counted are the steps of every `PracticeCall`, and the records handed to the fixture `driven`. Under pytest-xdist each
 worker counts its own, and the controller adds them up.
+
+The fixtures that need the lab import it when they are asked for: tests of a table alone start without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,7 +21,12 @@ from payagent.flow.rows import Flow
 from payagent.flow.step import Step
 from payagent.review import proofs, today
 from payagent.review.paths import Driven, Paths, missing
+from payagent.review.walk import walk
+from payagent.review.walked import Walked
 from payagent.testing import PracticeCall
+
+if TYPE_CHECKING:
+    from payagent.testing.line import LineUp, ModelUp, TwilioUp
 
 OPTION = "--paths"
 
@@ -104,3 +111,43 @@ def driven(request: pytest.FixtureRequest) -> Callable[[Sequence[Step]], None]:
 def practice_call() -> Callable[..., PracticeCall]:
     """Makes a call to drive by events: `practice_call()` of today's table, `practice_call(flow)` of another."""
     return PracticeCall
+
+
+@pytest.fixture
+def walked() -> Callable[[Flow], Walked]:
+    """Walks a table whole: `walked(flow).broken` names each broken promise, with a shortest story that leads to it."""
+    return walk
+
+
+@pytest.fixture
+def line_up(tmp_path: Path) -> LineUp:
+    """A whole line for as long as a block lasts.
+
+    `async with line_up("cancel") as up`, and `up.twilio.place_call()` rings. Without a name it is the line of
+    `full_payment`; a `Scenario` of your own will do too. `up.database` is the record.
+    """
+    from payagent.testing.line import line_in
+
+    return line_in(tmp_path)
+
+
+@pytest.fixture
+def stand_in_twilio() -> TwilioUp:
+    """Twilio alone, for as long as a block lasts.
+
+    `async with stand_in_twilio() as (twilio, origin)`.
+    """
+    from payagent.testing.line import twilio_up
+
+    return twilio_up
+
+
+@pytest.fixture
+def scripted_model() -> ModelUp:
+    """A model alone, for as long as a block lasts.
+
+    `async with scripted_model() as (model, base_url)`.
+    """
+    from payagent.testing.line import model_up
+
+    return model_up
