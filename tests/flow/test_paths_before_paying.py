@@ -36,7 +36,7 @@ def test_the_identity_is_tried_three_times() -> None:
 
 
 def test_a_look_up_that_could_not_be_made_is_no_failed_try() -> None:
-    """It is asked again, and bounded apart."""
+    """It is asked again, and bounded apart: then a person takes over."""
     call = PracticeCall()
     for _ in range(3):
         call.say("Ada Payer, first of May")
@@ -45,6 +45,7 @@ def test_a_look_up_that_could_not_be_made_is_no_failed_try() -> None:
 
     assert call.call.facts.identity_tries == 0
     assert call.said() == ["identity_failed"]
+    assert call.state is S.HANDING_OFF
 
 
 def test_one_look_up_at_a_time() -> None:

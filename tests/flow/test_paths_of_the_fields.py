@@ -7,6 +7,7 @@ from conftest import FLOWS
 from places import S, at
 from stories import sayings
 
+from payagent.flow import effects as do
 from payagent.flow import events as ev
 from payagent.flow.rows import Flow
 from payagent.flow.states import Field, Pace
@@ -37,6 +38,11 @@ def ordered(flow: Flow, field: Field) -> PracticeCall:
 def again(flow: Flow, field: Field) -> object:
     """Where the field is taken once more: in model pace the model asks first."""
     return field.due if flow.pace is Pace.MODEL else field.entry
+
+
+def captures(call: PracticeCall) -> list[str]:
+    """The fields whose capture the last step ordered."""
+    return [order.field for order in call.steps[-1].orders if isinstance(order, do.Capture)]
 
 
 def other(flow: Flow, field: Field) -> str:
@@ -97,6 +103,7 @@ def test_a_refused_capture_is_tried_again_and_then_a_person_helps(flow: Flow, fi
     for _ in range(2):
         call.answer(ev.CaptureRefused, field=field.name, code=64020)
         assert (call.state, call.said()) == (again(flow, field), ["capture_failed"])
+        assert captures(call) == ([] if flow.pace is Pace.MODEL else [field.name])
         if flow.pace is Pace.MODEL:
             call.say("go on")
             call.tool(field.tool)
@@ -114,6 +121,7 @@ def test_a_rejected_field_is_taken_again_and_then_a_person_helps(flow: Flow, fie
     for _ in range(2):
         call.report(ev.FieldRejected, error="input-not-understood")
         assert (call.state, call.said()) == (again(flow, field), ["rejected_other"])
+        assert captures(call) == ([] if flow.pace is Pace.MODEL else [field.name])
         call.listen(field.name)
     call.report(ev.FieldRejected, error="input-not-understood")
 
@@ -136,6 +144,7 @@ def test_a_code_that_does_not_fit_the_card_makes_expiration_and_code_due(flow: F
 
     expiration = flow.profile.fields[1]
     assert (call.state, call.said()) == (again(flow, expiration), ["out_of_sequence"])
+    assert captures(call) == ([] if flow.pace is Pace.MODEL else [expiration.name])
     assert not call.call.facts.captured & {"expiration_date", "security_code"}
 
 

@@ -242,6 +242,10 @@ BREAKS: dict[str, tuple[Callable[[Flow], Flow], str]] = {
         lambda flow: with_row(flow, a_row("caller_spoke", S.ENDED, S.CHOOSING_AMOUNT, Party.LINE, o.think)),
         "a final state is never left",
     ),
+    "an order is given twice": (
+        lambda flow: changed(flow, charging, doing(o.say("one_moment"), o.say("one_moment"))),
+        "no step gives the same order twice",
+    ),
 }
 
 

@@ -186,6 +186,14 @@ def _cancels_no_charge(m: Moment) -> bool:
     return not m.now.charging or m.ghost.session not in cancelled
 
 
+# 8. The record
+
+
+def _gives_each_order_once(m: Moment) -> bool:
+    orders = m.step.orders
+    return not any(order in orders[:n] for n, order in enumerate(orders))
+
+
 _ALL: tuple[Promise, ...] = (
     Promise(1, "the model does only what the state opens, in the current turn", _is_tool, _only_what_is_open),
     Promise(
@@ -247,6 +255,12 @@ _ALL: tuple[Promise, ...] = (
         "a final state is never left",
         lambda step: step.before in FINAL,
         lambda m: m.step.after is m.step.before,
+    ),
+    Promise(
+        8,
+        "no step gives the same order twice",
+        lambda step: len(set(step.orders)) < len(step.orders),
+        _gives_each_order_once,
     ),
     Promise(
         2,
