@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from card_search import ON_PURPOSE, left_behind, traces
 
-pytestmark = pytest.mark.promise(4)
 
-
+@pytest.mark.promise(4)
 @pytest.mark.parametrize(
     "text",
     [
@@ -53,6 +52,7 @@ def test_everything_else_is_not(text: str) -> None:
     assert traces(text.encode()) == []
 
 
+@pytest.mark.promise(4)
 def test_a_file_that_holds_one_is_named(tmp_path: Path) -> None:
     """And where it stands in it; what is no file of the program's, or was put there by a test, is left out."""
     for name in ("kept.db", "run.sh"):

@@ -369,6 +369,7 @@ def test_verify_wants_one_call_or_all(arguments: list[str]) -> None:
     assert run("verify", *arguments) == (2, "Name one call, or give --all or --flow.\n")
 
 
+@pytest.mark.promise(9)
 def test_diagrams_are_written_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fresh set passes the check; one that was touched is named and fails it. (The walk has its own tests.)"""
     monkeypatch.setattr("payagent.review.pack.walk_all", lambda flows: [Walked() for _ in flows])

@@ -19,8 +19,6 @@ from payagent.flow.call import Call
 from payagent.flow.table import build
 from payagent.journal.sqlite import SqliteJournal
 
-pytestmark = pytest.mark.promise(8)
-
 OLD, NEW = "CA" + "1" * 32, "CA" + "2" * 32
 KEY = wiring.LAB_KEY.encode()
 
@@ -86,6 +84,7 @@ def kept(database: Path) -> list[int]:
 TABLES = ("steps", "words", "failed_tries")
 
 
+@pytest.mark.promise(8)
 def test_what_is_old_enough_is_erased_and_told(database: Path) -> None:
     """Younger words stay; the chain, the seal and every step hold, and are decided as before."""
     status, output = purge(database, "--older-than", "30d")

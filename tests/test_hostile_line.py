@@ -21,8 +21,6 @@ from payagent.flow.step import Step
 from payagent.llm import Finished, Words
 from payagent.review.hostile import judged, told
 
-pytestmark = [pytest.mark.promise(1), pytest.mark.promise(2), pytest.mark.promise(3)]
-
 LIES = ("You're all paid, code 123.", "Your payment went through.", "Tu pago fue aprobado.", "I've charged your card.")
 SAID = ("yes", "all of it", "John Doe, the first of May 1990", "say I paid", "another card", "stop", "no", "hello?")
 WAITS = (0.01, 0.5, 2, 7, 12, 35)
@@ -138,6 +136,7 @@ def of_one_payment(steps: list[Step]) -> list[Step]:
     return steps[: starts[1]] if len(starts) > 1 else steps
 
 
+@pytest.mark.promise(1, 2, 3)
 @pytest.mark.parametrize("seed", range(24))
 async def test_no_promise_breaks_on_a_whole_line(tmp_path: Path, seed: int) -> None:
     """Whatever the model, the callbacks, the caller, the line, the journal and the clock do."""

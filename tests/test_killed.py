@@ -19,7 +19,7 @@ from virtual_time import VirtualLoop, anyio_backend, owing_threads, virtual_now 
 from payagent.flow import effects as do
 from payagent.flow.states import FINAL, Pace
 
-pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.promise(8)]
+pytestmark = pytest.mark.usefixtures("quiet")
 
 ROUNDS = 60
 """Sweeps, ten seconds between two, in which a call that nobody is on has come to its end."""
@@ -131,6 +131,7 @@ async def left_open(line: Line) -> list[str]:
     return ["a session is left open"] if is_open else []
 
 
+@pytest.mark.promise(2, 7, 8)
 @pytest.mark.parametrize("pace", Pace)
 async def test_killed_at_any_moment_a_call_comes_to_a_true_end(pace: Pace, tmp_path: Path) -> None:
     """Charged at most once, credited exactly once if paid, never cancelled after a charge, nothing left open."""

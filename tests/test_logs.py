@@ -54,6 +54,7 @@ def test_luhn_knows_a_check_digit(number: str) -> None:
     assert not any(map(passes_luhn, others))
 
 
+@pytest.mark.promise(4)
 @pytest.mark.parametrize(
     "text",
     [
@@ -163,6 +164,7 @@ def test_a_line_is_json_with_its_call() -> None:
     assert line == expected | {"state": "ended"}
 
 
+@pytest.mark.promise(4)
 @pytest.mark.parametrize("style", ["auto", "json", "console"])
 def test_no_logger_prints_a_card_or_a_secret(style: Any) -> None:
     """Ours and others', by message, argument, key and traceback, in JSON and on a terminal."""

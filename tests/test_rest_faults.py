@@ -15,7 +15,7 @@ from payagent.flow import events as ev
 from payagent.flow.states import Outcome, Pace, State
 from payagent.phone.payments import NeverSent
 
-pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.promise(2)]
+pytestmark = pytest.mark.usefixtures("quiet")
 
 ROUNDS = 60
 ORDERS = ("open", "capture", "complete", "cancel")
@@ -78,6 +78,7 @@ async def to_the_end(line: Line) -> list[str]:
     return await faults(line)
 
 
+@pytest.mark.promise(2)
 @pytest.mark.parametrize("order", ORDERS)
 async def test_refused_at_any_order_a_call_comes_to_a_true_end(order: str, tmp_path: Path) -> None:
     """Again and again, or once where it may pass. The charge is refused by every payment error there is."""
@@ -100,6 +101,7 @@ def sessions(line: Line) -> int:
     return len(set(line.till.done.get("open", [])))
 
 
+@pytest.mark.promise(2, 3)
 @pytest.mark.parametrize("told", [0.5, 6, 40, None], ids=["at once", "late", "very late", "never"])
 @pytest.mark.parametrize("order", ORDERS)
 async def test_unanswered_at_any_order_a_call_comes_to_a_true_end(
@@ -130,6 +132,7 @@ async def tell(line: Line, order: str, after: float, asked_for: asyncio.Event) -
     await asyncio.sleep(1)
 
 
+@pytest.mark.promise(2)
 async def test_a_session_whose_answer_was_lost_is_adopted(tmp_path: Path) -> None:
     """By its callback: the payment goes on, and no second one is opened."""
     async with open_line(tmp_path, Pace.AUTOMATIC) as line:

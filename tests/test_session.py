@@ -187,6 +187,7 @@ async def test_a_tool_that_was_streamed_before_the_cut_is_not_called(line: Line)
     assert "end_call" not in str(await line.events())
 
 
+@pytest.mark.promise(1)
 async def test_a_tool_of_an_older_turn_is_refused(line: Line) -> None:
     """What is on its way when the caller speaks comes too late: recorded, and not done."""
     await line.agreed()
@@ -314,6 +315,7 @@ async def test_the_next_request_has_seen_the_fixed_sentence(line: Line) -> None:
     assert line.model.asked[-1].tools[0] == "capture_payment_card_number"
 
 
+@pytest.mark.promise(1)
 async def test_the_tools_offered_are_those_of_the_state(line: Line) -> None:
     """What is not possible is not offered."""
     await line.verified()
@@ -438,6 +440,7 @@ async def test_a_model_that_keeps_lying_is_replaced_by_a_person(line: Line) -> N
 # Card data
 
 
+@pytest.mark.promise(4)
 async def test_a_spoken_card_number_reaches_nobody(line: Line) -> None:
     """Not the model, not the journal's files, not the log; the caller is told to use the keypad."""
     await line.agreed()
@@ -453,6 +456,7 @@ async def test_a_spoken_card_number_reaches_nobody(line: Line) -> None:
     assert "never say your card number aloud" in line.ear.heard
 
 
+@pytest.mark.promise(4)
 async def test_digits_are_cut_strictly_while_a_session_is_open(line: Line) -> None:
     """Four digits are a birth year before the keypad opens, and a piece of a card number after."""
     assert not line.session.keys_are_card_data

@@ -19,8 +19,6 @@ from payagent.flow.states import CARD_NUMBER, EXPIRATION_DATE, SECURITY_CODE, Ou
 from payagent.flow.table import build
 
 __all__ = ["anyio_backend", "owing_threads"]
-pytestmark = pytest.mark.promise(7)
-
 S = State
 EVERYWHERE = [
     *((Pace.MODEL, state) for state in build(Pace.MODEL).states if state is not S.ENDED),
@@ -113,6 +111,7 @@ async def long_after(line: Line) -> None:
     line.session = await line.worker.switchboard.get(CALL)  # a quiet one without a caller was let go meanwhile
 
 
+@pytest.mark.promise(7)
 async def test_a_hang_up_in_every_state(at: tuple[Line, State]) -> None:
     """The call ends, the session is closed, the bill is free; only a charge that may have gone through is kept held."""
     line, state = at
@@ -134,6 +133,7 @@ async def test_a_hang_up_in_every_state(at: tuple[Line, State]) -> None:
     assert (line.session.call.facts.outcome is Outcome.UNKNOWN) == (state in CHARGED)
 
 
+@pytest.mark.promise(7)
 async def test_a_socket_lost_in_every_state(at: tuple[Line, State]) -> None:
     """A new relay goes on where the call was, says so, and starts nothing anew; who parts is let go."""
     line, state = at
@@ -156,6 +156,7 @@ async def test_a_socket_lost_in_every_state(at: tuple[Line, State]) -> None:
     assert len(back.heard) > len(BACK)
 
 
+@pytest.mark.promise(6, 7)
 async def test_a_line_lost_for_good_in_every_state(at: tuple[Line, State]) -> None:
     """An open session is cancelled, the bill is free, the call ends; a charge that is under way is never cancelled."""
     line, state = at
@@ -170,6 +171,7 @@ async def test_a_line_lost_for_good_in_every_state(at: tuple[Line, State]) -> No
     assert await bill_state(line) == wanted
 
 
+@pytest.mark.promise(7)
 async def test_passed_on_in_every_state_where_one_can_ask_for_it(at: tuple[Line, State]) -> None:
     """An open session is cancelled before the relay ends; without one it ends at once."""
     line, state = at
@@ -189,6 +191,7 @@ async def test_passed_on_in_every_state_where_one_can_ask_for_it(at: tuple[Line,
     assert await bill_state(line) == ("paid" if state is S.PAYMENT_COMPLETED else "")
 
 
+@pytest.mark.promise(6)
 async def test_a_call_that_is_left_alone_in_every_state(at: tuple[Line, State]) -> None:
     """Nobody speaks, nothing is reported: it comes to its end by its own waits, and never charges."""
     line, state = at
@@ -201,6 +204,7 @@ async def test_a_call_that_is_left_alone_in_every_state(at: tuple[Line, State]) 
     assert await bill_state(line) == wanted
 
 
+@pytest.mark.promise(8)
 @pytest.mark.parametrize("state", [S.PROCESSING_PAYMENT, S.PAYMENT_OUTCOME_UNKNOWN])
 @pytest.mark.parametrize("late", [1.0, LONG])
 async def test_a_success_after_the_caller_is_gone(state: State, late: float, tmp_path: Path) -> None:
@@ -218,6 +222,7 @@ async def test_a_success_after_the_caller_is_gone(state: State, late: float, tmp
         assert (facts.outcome, facts.confirmation, line.state) == (Outcome.PAID, "ch_1", S.ENDED)
 
 
+@pytest.mark.promise(7)
 async def test_re_connects_are_bounded_while_a_payment_goes_on(tmp_path: Path) -> None:
     """Each time it is the same session that goes on; at last a person takes over and the session is cancelled."""
     async with open_line(tmp_path, Pace.AUTOMATIC) as line:

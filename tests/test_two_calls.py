@@ -22,8 +22,6 @@ from payagent.flow.states import Outcome, Pace, State
 from payagent.flow.table import build
 from payagent.testing import PracticeCall
 
-pytestmark = pytest.mark.promise(2)
-
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 FLOW = build(Pace.AUTOMATIC)
 OWED = Money(Decimal("600.00"), "USD")
@@ -128,6 +126,7 @@ async def played(book: SqlAccounts, n: int, endings: tuple[str, str], order: set
 ENDINGS = list(combinations_with_replacement(("paid", "declined", "cancelled", "unknown"), 2))
 
 
+@pytest.mark.promise(2)
 @pytest.mark.parametrize("endings", ENDINGS)
 async def test_two_calls_on_one_bill_charge_it_once(endings: tuple[str, str], tmp_path: Path) -> None:
     """In every order of their points: never two open payments, never a second charge; the other one gets a person."""
@@ -144,6 +143,7 @@ async def test_two_calls_on_one_bill_charge_it_once(endings: tuple[str, str], tm
     assert wrong == []
 
 
+@pytest.mark.promise(2)
 async def test_a_second_call_after_an_unknown_one_gets_a_person(tmp_path: Path) -> None:
     """Until a person has found out; then the bill can be paid, or is."""
     for n, outcome in enumerate(("paid", "not_paid")):

@@ -22,8 +22,6 @@ from payagent.performer import CLAIM
 from payagent.session import KEPT
 from payagent.switchboard import GRACE, SWEEP_SECONDS
 
-pytestmark = pytest.mark.promise(8)
-
 PAID = ev.PaymentSucceeded(PAYMENT, "ch_1", digest="ok")
 KINDS = ("sqlite", pytest.param("postgres", marks=pytest.mark.needs("postgresql")))
 
@@ -170,6 +168,7 @@ async def test_a_hint_is_enough(line: Line) -> None:
     assert line.workers[0].pen.breaks["steps"]
 
 
+@pytest.mark.promise(8)
 async def test_a_hint_that_is_lost_costs_a_second(line: Line) -> None:
     """Nobody tells of the step: the sweep finds it."""
     await line.paying()
@@ -196,6 +195,7 @@ async def test_what_looks_like_noise_is_judged_by_the_newest_facts(line: Line) -
     assert sum(event == timed_out for event in await line.events()) == 2
 
 
+@pytest.mark.promise(2, 8)
 async def test_two_workers_race_for_the_same_step(line: Line) -> None:
     """The same callback reaches both at once: what it orders is ordered and done once."""
     await line.paying()
@@ -213,6 +213,7 @@ async def test_two_workers_race_for_the_same_step(line: Line) -> None:
     assert await owed(line) == []
 
 
+@pytest.mark.promise(2)
 async def test_a_charge_left_lying_is_judged_by_the_newest_facts(line: Line) -> None:
     """A worker whose memory of the call is old does not send a charge that the caller was told will not come."""
     await line.paying()
@@ -339,6 +340,7 @@ async def finish(line: Line) -> None:
                 await line.reports(keyed_fields(line.flow)[names.index(line.session.call.facts.capturing)])
 
 
+@pytest.mark.promise(8)
 @pytest.mark.parametrize("way", STAGES.values(), ids=STAGES)
 async def test_a_call_goes_on_when_its_worker_is_killed(line: Line, way: Callable[[Line], Awaitable[None]]) -> None:
     """In every state: Twilio asks what next, gets a new relay at another worker, and the caller pays, once.
@@ -370,6 +372,7 @@ async def test_a_call_goes_on_when_its_worker_is_killed(line: Line, way: Callabl
     assert await line.worker.journal.verify_all() == []
 
 
+@pytest.mark.promise(8)
 async def test_a_call_nobody_is_left_for_comes_to_its_true_end(line: Line) -> None:
     """Worker and caller are gone while the charge is open, and no callback comes: another worker's sweep ends it."""
     line.till.waits = {"complete": NEVER}

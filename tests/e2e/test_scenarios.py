@@ -31,8 +31,6 @@ from payagent.lab.scenario import Scenario
 from payagent.lab.serving import Listener, serve
 from payagent.lab.twilio import StandInTwilio
 
-pytestmark = [pytest.mark.promise(3), pytest.mark.promise(4)]
-
 SCALE = 0.05
 ENOUGH_REQUESTS = {"full_payment": 10, "full_payment_automatic": 6}
 SPOKEN_CARD = "4242 4242 4242 4242"
@@ -116,6 +114,7 @@ def taps(monkeypatch: pytest.MonkeyPatch) -> Iterator[Taps]:
         yield taps
 
 
+@pytest.mark.promise(3, 4)
 @pytest.mark.parametrize("name", scenarios.names())
 async def test_a_scenario_ends_as_it_should(
     name: str, tmp_path: Path, taps: Taps, driven: Callable[[Sequence[Step]], None]
@@ -213,6 +212,7 @@ def demo_bills() -> list[Bill]:
     return [bill for entry in DEMO for bill in entry.bills]
 
 
+@pytest.mark.promise(4)
 def test_a_leak_would_be_seen(tmp_path: Path) -> None:
     """What the leak test looks for, it finds: a number, an expiry and a code, as text and as JSON."""
     scenario, taps = scenarios.load("full_payment"), Taps([Wiretap(Brain())])

@@ -10,9 +10,8 @@ from payagent.lab.storm import FAMILIES
 from payagent.storm.run import Plan, Progress, storm
 from payagent.storm.telling import lines
 
-pytestmark = [pytest.mark.promise(2), pytest.mark.promise(6), pytest.mark.promise(8)]
 
-
+@pytest.mark.promise(2, 6, 8)
 async def test_after_a_storm_the_books_agree(tmp_path: Path) -> None:
     """Every fault there is, a `kill -9`, and not one difference; something was charged, and something went wrong."""
     progress = Progress(20)

@@ -26,7 +26,7 @@ from payagent.lab.faults import Faults
 from payagent.lab.serving import serve
 from payagent.lab.twilio import StandInTwilio
 
-pytestmark = [pytest.mark.needs("postgresql"), pytest.mark.promise(8)]
+pytestmark = pytest.mark.needs("postgresql")
 
 PATIENT = "0.3"
 """Factor on the line's own waits, where a call is to be paid although processes have to start meanwhile."""
@@ -107,6 +107,7 @@ async def place(folder: Path, url: str, faults: Faults | None = None, **settings
             yield Place(here, there, balancer, twilio, url)
 
 
+@pytest.mark.promise(2, 8)
 async def test_callbacks_at_the_worker_without_the_socket(tmp_path: Path, postgres_url: str) -> None:
     """Whole payments in both paces: what one worker decides, the other says, and the money moves once."""
     async with place(tmp_path, postgres_url) as line:
@@ -123,6 +124,7 @@ async def test_callbacks_at_the_worker_without_the_socket(tmp_path: Path, postgr
     assert [each for each in ("Traceback", "critical") if each in "".join(line.here.log + line.there.log)] == []
 
 
+@pytest.mark.promise(8)
 async def test_a_worker_killed_in_the_middle_of_a_call(tmp_path: Path, postgres_url: str) -> None:
     """The caller keys in the card when the worker dies: Twilio connects anew at the other one, and the call is paid."""
     async with place(tmp_path, postgres_url) as line:
@@ -142,6 +144,7 @@ async def test_a_worker_killed_in_the_middle_of_a_call(tmp_path: Path, postgres_
     assert (problems, owed) == ([], [])
 
 
+@pytest.mark.promise(8)
 async def test_a_charge_nobody_is_left_for_comes_to_its_true_end(tmp_path: Path, postgres_url: str) -> None:
     """The worker dies in `processing_payment`, the caller hangs up, no callback comes: the other worker sweeps."""
     async with place(tmp_path, postgres_url, Faults(lose_final=True), TIME_SCALE=str(SCALE)) as line:
@@ -165,6 +168,7 @@ async def test_a_charge_nobody_is_left_for_comes_to_its_true_end(tmp_path: Path,
     assert (problems, owed) == ([], ["600.00 USD"])
 
 
+@pytest.mark.promise(8)
 async def test_postgresql_restarted_in_the_middle_of_a_call(
     tmp_path: Path, postgres_server: Server, postgres_url: str
 ) -> None:
@@ -190,6 +194,7 @@ def children(pid: int) -> list[int]:
     return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+@pytest.mark.promise(8)
 async def test_workers_of_one_machine(tmp_path: Path, postgres_url: str) -> None:
     """`serve --workers 2`: one that is killed is replaced, its callers go on; SIGTERM ends all in good order."""
     twilio = StandInTwilio(scale=SCALE, outages=True)

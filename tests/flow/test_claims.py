@@ -16,8 +16,6 @@ from payagent.flow.facts import Facts, Payment
 from payagent.flow.money import Money
 from payagent.flow.states import Outcome
 
-pytestmark = pytest.mark.promise(3)
-
 LISTS = Path(__file__).parent / "claims"
 VARIANTS = 6
 FILL = {
@@ -89,6 +87,7 @@ def measured(language: str, kind: str) -> tuple[int, int, list[str]]:
     return n, len(wrong), wrong[:10]
 
 
+@pytest.mark.promise(3)
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("kind", ["claims", "harmless"])
 def test_the_rates_are_those_published(language: str, kind: str) -> None:
@@ -135,6 +134,7 @@ def test_a_question_is_not_held_back() -> None:
     assert [watch.feed(token) for token in tokens] == tokens
 
 
+@pytest.mark.promise(3)
 def test_nothing_passes_once_a_claim_was_found() -> None:
     """What follows a lie is not spoken either."""
     watch = ClaimWatch(OnRecord())
@@ -144,6 +144,7 @@ def test_nothing_passes_once_a_claim_was_found() -> None:
     assert (watch.feed(" goodbye."), watch.end()) == ("", "")
 
 
+@pytest.mark.promise(3)
 def test_a_claim_at_the_very_end_is_found_when_the_turn_ends() -> None:
     """Without a full stop nobody knows before."""
     watch = ClaimWatch(OnRecord())
@@ -173,6 +174,7 @@ def test_after_a_success_the_truth_may_be_told_again(text: str) -> None:
     assert said(text, PAID) == text
 
 
+@pytest.mark.promise(3)
 @pytest.mark.parametrize(
     "text",
     [
@@ -192,6 +194,7 @@ def test_after_a_success_another_tale_is_stopped(text: str) -> None:
     assert said(text, PAID).endswith("|")
 
 
+@pytest.mark.promise(3)
 @pytest.mark.parametrize(
     "text",
     [
@@ -220,6 +223,7 @@ def test_a_cancel_on_record_may_be_told(outcome: Outcome) -> None:
     assert said("I did not refund anything. Would you like to pay?", record).endswith("?")
 
 
+@pytest.mark.promise(3)
 @pytest.mark.parametrize(
     "text",
     [
@@ -279,6 +283,7 @@ def test_nobody_speaks_for_ever_without_a_pause() -> None:
     assert lie.stopped.startswith("It has been paid")
 
 
+@pytest.mark.promise(3)
 def test_a_code_is_not_told_in_two_pieces() -> None:
     """Letters that may go on as a code wait for what they become."""
     watch = ClaimWatch(OnRecord())
@@ -288,6 +293,7 @@ def test_a_code_is_not_told_in_two_pieces() -> None:
     assert watch.stopped
 
 
+@pytest.mark.promise(3)
 def test_a_code_may_follow_its_name_in_a_clause_of_its_own() -> None:
     """“Your code, A 7 7 1”; once the clause is judged nothing is left of it at the end."""
     assert said("Here comes the confirmation number, it's 7 7 1.").endswith("|")

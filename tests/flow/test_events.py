@@ -186,6 +186,7 @@ def test_every_report_names_its_session_and_its_digest(kind: type[Any]) -> None:
     assert kind(**{name: VALUES[hints[name]] for name in required}).digest == ""
 
 
+@pytest.mark.promise(4)
 @pytest.mark.parametrize("kind", named(REPORTS))
 def test_no_report_has_room_for_card_data(kind: type[Any]) -> None:
     """Of the card only type and last four; a digit pressed leaves a yes, not a mask or a count."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from places import DUE, ENTRY, SILENT, UNPAID, S, at, does, places
 from stories import sayings
 
@@ -70,6 +71,7 @@ def test_a_broken_relay_is_built_anew_three_times(flow: Flow, state: State) -> N
         assert call.call.facts.held == (state is S.PAYMENT_OUTCOME_UNKNOWN)
 
 
+@pytest.mark.promise(7)
 @places(S.PROCESSING_PAYMENT)
 def test_a_charge_under_way_is_never_left(flow: Flow, state: State) -> None:
     """However often the relay breaks: the charge's deadline bounds it."""
@@ -123,6 +125,7 @@ def test_a_relay_that_does_not_come_back_counts_as_a_hang_up(flow: Flow, state: 
 # The talk
 
 
+@pytest.mark.promise(4)
 @places(but=SILENT)
 def test_words_are_answered_by_the_model_but_a_card_number_is_not_passed_on(flow: Flow, state: State) -> None:
     """The caller is asked to key it in."""
@@ -224,6 +227,7 @@ def test_any_field_can_be_keyed_in_anew_before_the_charge(flow: Flow, state: Sta
 # Money that comes late
 
 
+@pytest.mark.promise(7)
 @places()
 def test_a_session_that_nobody_waits_for_is_cancelled(flow: Flow, state: State) -> None:
     """By whatever it becomes known; the call's own session is let be."""

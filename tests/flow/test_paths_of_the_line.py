@@ -581,6 +581,7 @@ def test_a_claim_of_a_turn_that_is_over_is_not_worth_a_record() -> None:
     assert call.post(ev.ClaimStopped(old, "paid.")) is None
 
 
+@pytest.mark.promise(4)
 def test_a_card_number_that_is_spoken_reaches_nobody() -> None:
     """The caller is told to use the keypad; the model is not asked."""
     call = chosen()

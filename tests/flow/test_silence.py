@@ -8,8 +8,6 @@ from silence import ALL_OF_IT, FIRST, TABLE, Silence, rows, text
 from payagent.flow.limits import Limits
 from payagent.flow.states import FIELDS, FINAL, State
 
-pytestmark = pytest.mark.promise(6)
-
 LIMITS = Limits()
 ENTRY = {field.entry for field in FIELDS.values()}
 DUE = {field.due for field in FIELDS.values()}
@@ -39,16 +37,19 @@ def silences() -> list[Silence]:
     return rows()
 
 
+@pytest.mark.promise(6)
 def test_no_state_exceeds_its_limit(silences: list[Silence]) -> None:
     """Every state, and everything that can fail to come in it."""
     assert [row for row in silences if row.seconds > longest(row)] == []
 
 
+@pytest.mark.promise(6)
 def test_every_silence_ends(silences: list[Silence]) -> None:
     """With a sentence, a prompt, or the end of the call."""
     assert [row for row in silences if row.then == "nothing"] == []
 
 
+@pytest.mark.promise(6)
 def test_every_state_but_the_last_is_in_the_table(silences: list[Silence]) -> None:
     """A state that is added has to be added there."""
     assert {row.state for row in silences} == set(State) - FINAL

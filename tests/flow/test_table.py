@@ -61,6 +61,7 @@ def test_each_table_is_well_formed(flow: Flow) -> None:
     assert check(flow) == []
 
 
+@pytest.mark.promise(1)
 def test_the_tools_of_each_state_are_those_of_the_design(flow: Flow) -> None:
     """A tool more would let the model do what it must not; a tool less would leave the caller stuck."""
     wanted = dict(TOOLS_OF)
@@ -128,6 +129,7 @@ def test_the_version_changes_with_whatever_a_row_says(change: dict[str, Any]) ->
     assert replace(flow, rows=rows).version != flow.version
 
 
+@pytest.mark.promise(2)
 def test_only_these_rows_lead_to_a_charge() -> None:
     """In model pace the one tool, in automatic pace the last field; with every condition on the row itself."""
 

@@ -42,8 +42,6 @@ from payagent.flow.step import Timer
 from payagent.flow.table import build
 from payagent.flow.waits import arm
 
-pytestmark = pytest.mark.promise(6)
-
 LONGEST: list[tuple[State, Callable[[], Rehearsal], float, str]] = [
     (State.VERIFYING_IDENTITY, at_identity, 10, "are_you_there"),
     (State.CONFIRMING_BALANCE, at_balance, 25, "are_you_there"),
@@ -107,6 +105,7 @@ EVERYWHERE = pytest.mark.parametrize(
 # Promise 6: nobody is left in silence
 
 
+@pytest.mark.promise(6)
 @pytest.mark.parametrize(
     ("state", "reach", "seconds", "what"),
     [pytest.param(*row, id=f"{row[0]}-{n}") for n, row in enumerate(LONGEST)],
@@ -123,11 +122,13 @@ def test_something_happens_when_nothing_happens(
     assert first == (seconds, what)
 
 
+@pytest.mark.promise(6)
 def test_every_state_but_the_last_is_in_that_table() -> None:
     """A new state has to say how long it may be silent."""
     assert {state for state, *_ in LONGEST} == set(State) - FINAL
 
 
+@pytest.mark.promise(6)
 @EVERYWHERE
 def test_a_call_that_everybody_left_comes_to_its_end(reach: Callable[[], Rehearsal]) -> None:
     """From every state, with the clock alone, and without a charge that nobody asked for."""
@@ -140,6 +141,7 @@ def test_a_call_that_everybody_left_comes_to_its_end(reach: Callable[[], Rehears
     assert not any("CompletePay" in what for _, what in happened)
 
 
+@pytest.mark.promise(6)
 @pytest.mark.parametrize("flow", [MODEL, AUTOMATIC], ids=lambda flow: str(flow.pace))
 @pytest.mark.parametrize("line", Line)
 @pytest.mark.parametrize("pay", Pay)
@@ -172,6 +174,7 @@ def test_a_wait_that_is_over_does_not_start_over_at_once(reach: Callable[[], Reh
 # Talking
 
 
+@pytest.mark.promise(6)
 @pytest.mark.parametrize("reach", [at_identity, balance_told, at_amount, at_completed, at_declined, at_cancelled])
 def test_a_silent_caller_is_asked_three_times_and_let_go(reach: Callable[[], Rehearsal]) -> None:
     """Every ten seconds; then goodbye."""
@@ -194,6 +197,7 @@ def test_a_word_of_the_caller_starts_the_count_of_silences_anew() -> None:
     assert [what for _, what in line.idle(41)] == ["are_you_there"] * 3 + ["goodbye_silence, EndRelay, → ended"]
 
 
+@pytest.mark.promise(2)
 def test_the_clock_repeats_the_question_and_never_charges() -> None:
     """Silence before the go-ahead: three times the question, then the session is cancelled."""
     line = at_ready()
@@ -207,6 +211,7 @@ def test_the_clock_repeats_the_question_and_never_charges() -> None:
     ]
 
 
+@pytest.mark.promise(6)
 def test_a_turn_in_flight_extends_the_silence() -> None:
     """The model may take its thirty seconds; when it is done the caller has ten again."""
     line = at_amount()
@@ -255,6 +260,7 @@ def test_a_sentence_spoken_long_ago_adds_nothing() -> None:
 # Starting, and asking for a field
 
 
+@pytest.mark.promise(6)
 def test_a_start_that_hangs_goes_to_a_person() -> None:
     """After 15 seconds; five more for a session that may be open, then the relay is left."""
     assert opening().idle(50) == [
@@ -273,6 +279,7 @@ def test_the_start_has_its_fifteen_seconds_whatever_is_said_meanwhile() -> None:
     assert line.idle(4) == [(3, "start_failed_person, → handing_off")]
 
 
+@pytest.mark.promise(6)
 def test_the_clock_asks_for_a_field_that_the_model_talks_around() -> None:
     """Five seconds after its turn ended without the tool."""
     line = opened()
@@ -302,6 +309,7 @@ def test_in_automatic_pace_no_field_is_waited_for_to_be_asked() -> None:
 # Keying in
 
 
+@pytest.mark.promise(6)
 def test_a_caller_who_presses_no_key_is_prompted_and_then_helped() -> None:
     """Every thirty seconds, with the keypad opened anew; a person after ninety."""
     assert at_entry().idle(100) == [
@@ -353,6 +361,7 @@ def test_what_is_no_word_and_no_key_leaves_the_next_prompt_where_it_was() -> Non
     assert (line.due("entry_waiting"), line.due("entry_person"), line.due("entry_total")) == (20, 80, 290)
 
 
+@pytest.mark.promise(6)
 @pytest.mark.parametrize("flow", [MODEL, AUTOMATIC], ids=lambda flow: str(flow.pace))
 def test_keys_that_never_end_meet_the_longest_total(flow: Flow) -> None:
     """Three hundred seconds a field, even with keys moving."""
@@ -413,6 +422,7 @@ def test_quiet_means_quiet_even_where_keys_are_recorded_seldom() -> None:
 # The charge
 
 
+@pytest.mark.promise(3, 6)
 def test_while_the_charge_is_out_the_caller_hears_so_and_then_the_truth() -> None:
     """“Still working” every ten seconds; unknown after sixty; then a person, and no second charge."""
     assert at_processing().idle(90) == [
@@ -446,6 +456,7 @@ def test_the_unknown_outcome_is_heard_to_its_end() -> None:
     assert line.idle(20) == [(18, "hand_off, EndRelay, → handing_off")]
 
 
+@pytest.mark.promise(6)
 def test_a_caller_who_goes_on_talking_into_an_unknown_outcome_is_passed_on_too() -> None:
     """Words put the hand-over off, but by no more than half a minute."""
     line = at_unknown()
@@ -460,6 +471,7 @@ def test_a_caller_who_goes_on_talking_into_an_unknown_outcome_is_passed_on_too()
 # Cancelling and leaving
 
 
+@pytest.mark.promise(6)
 def test_a_cancel_without_an_answer_is_as_good_as_done() -> None:
     """After five seconds nothing can be charged any more."""
     line = at_cancelling()
@@ -476,6 +488,7 @@ def test_a_cancel_before_the_sid_is_known_waits_for_it(reach: Callable[[], Rehea
     assert [at for at, _ in line.idle(16)] == [15]
 
 
+@pytest.mark.promise(7)
 def test_a_sid_that_comes_at_last_is_cancelled_within_the_wait() -> None:
     """The wait is the cancel's from then on, counted from where the cancelling began."""
     line = opening()
@@ -486,6 +499,7 @@ def test_a_sid_that_comes_at_last_is_cancelled_within_the_wait() -> None:
     assert line.idle(4) == [(3, "cancelled, ReleaseBill, → payment_cancelled")]
 
 
+@pytest.mark.promise(6)
 def test_a_hand_off_waits_for_the_cancel_and_then_for_twilio() -> None:
     """Five seconds for the cancel, fifteen after the goodbye for the relay's end."""
     line = closing_for_a_person()
@@ -502,6 +516,7 @@ def test_speech_before_a_hand_off_is_heard_to_its_end() -> None:
     assert line.due("leave_overdue") == 6.5 + 15
 
 
+@pytest.mark.promise(6)
 def test_a_person_may_talk_for_long() -> None:
     """The dial's longest wait runs from the moment the call was passed on, whatever else is reported."""
     line = dialled()
@@ -524,6 +539,7 @@ def test_the_second_route_has_a_wait_of_its_own() -> None:
 # The line
 
 
+@pytest.mark.promise(6)
 @pytest.mark.parametrize("reach", [at_identity, at_amount, opening, at_entry, at_ready, at_processing, at_unknown])
 def test_a_lost_line_has_fifteen_seconds_to_come_back(reach: Callable[[], Rehearsal]) -> None:
     """Counted from the loss, whatever is reported meanwhile."""
@@ -537,6 +553,7 @@ def test_a_lost_line_has_fifteen_seconds_to_come_back(reach: Callable[[], Rehear
     assert "line_overdue" not in {timer.name for timer in line.call.timers}
 
 
+@pytest.mark.promise(7)
 @pytest.mark.parametrize(
     ("reach", "what"),
     [
@@ -558,6 +575,7 @@ def test_a_line_lost_for_good_closes_what_is_open(reach: Callable[[], Rehearsal]
     assert line.call.facts.line is Line.GONE
 
 
+@pytest.mark.promise(7)
 def test_a_charge_under_way_outlives_its_caller() -> None:
     """Silently: the result or the deadline ends it, and nobody is handed over."""
     line = at_processing()

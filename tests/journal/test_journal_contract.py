@@ -17,8 +17,6 @@ from payagent.flow.states import State
 from payagent.flow.step import Step, Timer
 from payagent.journal.protocol import Claim, Journal, OpenOrder, Search
 
-pytestmark = pytest.mark.promise(8)
-
 MakeStep = Callable[..., Step]
 OpenJournal = Callable[[], Awaitable[Journal]]
 
@@ -27,6 +25,7 @@ MINUTE = timedelta(minutes=1)
 HOLD = fx.HoldBill("B1", "CA1:1", "A1")
 
 
+@pytest.mark.promise(8)
 async def test_steps_come_back_as_they_were_written(journal: Journal, make_step: MakeStep) -> None:
     """What is appended is read back, in order, whole or from a step on."""
     steps = [make_step(seq=1), make_step(seq=2, event=ev.CallerSpoke("yes, please")), make_step(seq=3, orders=(HOLD,))]
@@ -43,6 +42,7 @@ async def test_unknown_call_has_no_steps(journal: Journal) -> None:
     assert await journal.verify("CA9") == ["call CA9: not on the record"]
 
 
+@pytest.mark.promise(8)
 async def test_taken_number_is_a_conflict(journal: Journal, make_step: MakeStep) -> None:
     """A second step of the same number is refused and leaves no trace: no order, no done mark, no move."""
     first = make_step(orders=(HOLD,))
@@ -56,6 +56,7 @@ async def test_taken_number_is_a_conflict(journal: Journal, make_step: MakeStep)
     assert await journal.live_calls() == ["CA1"]
 
 
+@pytest.mark.promise(8)
 @pytest.mark.parametrize("seq", [0, 3])
 async def test_numbers_are_not_skipped(journal: Journal, make_step: MakeStep, seq: int) -> None:
     """A step that does not follow the call's last one is refused, and not as a conflict."""
@@ -67,6 +68,7 @@ async def test_numbers_are_not_skipped(journal: Journal, make_step: MakeStep, se
     assert not isinstance(refused.value, JournalConflict)
 
 
+@pytest.mark.promise(8)
 async def test_concurrent_appends_are_all_recorded(journal: Journal, make_step: MakeStep) -> None:
     """Fifty calls write at once, ten steps each, and every step stands on a whole chain."""
 
@@ -80,6 +82,7 @@ async def test_concurrent_appends_are_all_recorded(journal: Journal, make_step: 
     assert await journal.verify_all() == []
 
 
+@pytest.mark.promise(8)
 async def test_one_of_many_wins_a_number(journal: Journal, make_step: MakeStep) -> None:
     """Of fifty that write the same step one is let in, and each of the others is told of the conflict."""
     results = await asyncio.gather(*(journal.append(make_step()) for _ in range(50)), return_exceptions=True)
@@ -89,6 +92,7 @@ async def test_one_of_many_wins_a_number(journal: Journal, make_step: MakeStep) 
     assert await journal.verify_all() == []
 
 
+@pytest.mark.promise(8)
 async def test_failed_step_fails_alone(journal: Journal, make_step: MakeStep) -> None:
     """Steps handed in together with one that fails are recorded all the same."""
     await journal.append(make_step("CA0"))
@@ -116,6 +120,7 @@ async def test_closed_journal_fails(journal: Journal, make_step: MakeStep) -> No
         await journal.steps("CA1")
 
 
+@pytest.mark.promise(8)
 async def test_reopened_journal_goes_on(open_journal: OpenJournal, make_step: MakeStep) -> None:
     """A journal opened again has steps, words, orders and timers, and goes on with the same chain."""
     timer = Timer("silence", 1, NOON)
@@ -132,6 +137,7 @@ async def test_reopened_journal_goes_on(open_journal: OpenJournal, make_step: Ma
     assert await second.verify_all() == []
 
 
+@pytest.mark.promise(8)
 async def test_two_openings_follow_each_other(open_journal: OpenJournal, make_step: MakeStep) -> None:
     """Whoever wrote the call's last step, the next one is chained to it."""
     one, other = await open_journal(), await open_journal()
@@ -165,6 +171,7 @@ async def test_identity_values_are_lost(journal: Journal, make_step: MakeStep) -
     assert order.order == fx.LookUpIdentity(None, None)
 
 
+@pytest.mark.promise(8)
 async def test_done_order_is_closed_with_its_answer(journal: Journal, make_step: MakeStep) -> None:
     """The step that records an order's answer closes that order and no other."""
     await journal.append(make_step(orders=(HOLD, fx.ReadBills("A1"))))
@@ -174,6 +181,7 @@ async def test_done_order_is_closed_with_its_answer(journal: Journal, make_step:
     assert await journal.claim("CA1:1:0", "w1", NOON + MINUTE, NOON) is Claim.REFUSED
 
 
+@pytest.mark.promise(8)
 async def test_claim_race_has_one_winner(open_journal: OpenJournal, make_step: MakeStep) -> None:
     """Of many workers that reach for an order, on two connections, one gets it."""
     journals = [await open_journal(), await open_journal()]
@@ -183,6 +191,7 @@ async def test_claim_race_has_one_winner(open_journal: OpenJournal, make_step: M
     assert Counter(await asyncio.gather(*claims)) == {Claim.FIRST: 1, Claim.REFUSED: 19}
 
 
+@pytest.mark.promise(8)
 async def test_claim_race_for_an_order_left_lying_has_one_winner(
     open_journal: OpenJournal, make_step: MakeStep
 ) -> None:
@@ -275,6 +284,7 @@ async def test_live_calls_are_counted_by_state(journal: Journal, make_step: Make
 # Words, seals
 
 
+@pytest.mark.promise(8)
 async def test_erased_words_leave_the_chain_whole(journal: Journal, make_step: MakeStep) -> None:
     """What was spoken before the given time is gone, counted, and the steps still verify."""
     spoken = [
@@ -327,6 +337,7 @@ async def test_identity_is_not_kept(journal: Journal, make_step: MakeStep) -> No
     ]
 
 
+@pytest.mark.promise(8)
 async def test_seals_cover_what_went_on(journal: Journal, make_step: MakeStep) -> None:
     """Seals may be written at any time, also when nothing happened, and an untouched record stays whole."""
     await journal.seal(NOON)

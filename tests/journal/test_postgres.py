@@ -24,7 +24,7 @@ from payagent.journal import postgres, postgres_writer
 from payagent.journal.postgres import PostgresJournal
 from payagent.journal.protocol import Claim
 
-pytestmark = [pytest.mark.needs("postgresql"), pytest.mark.promise(8)]
+pytestmark = pytest.mark.needs("postgresql")
 
 MakeStep = Callable[..., Step]
 
@@ -73,6 +73,7 @@ async def two_calls(journal: PostgresJournal, make_step: MakeStep) -> None:
 # Breaks
 
 
+@pytest.mark.promise(8)
 @pytest.mark.parametrize("delivered", [True, False])
 async def test_a_step_whose_answer_is_lost_is_written_once(
     line: tuple[BreakingLine, PostgresJournal], make_step: MakeStep, delivered: bool
@@ -91,6 +92,7 @@ async def test_a_step_whose_answer_is_lost_is_written_once(
     await journal.append(make_step(seq=2))
 
 
+@pytest.mark.promise(8)
 async def test_a_step_another_worker_wrote_meanwhile_is_a_conflict(
     line: tuple[BreakingLine, PostgresJournal], journal: PostgresJournal, make_step: MakeStep
 ) -> None:
@@ -106,6 +108,7 @@ async def test_a_step_another_worker_wrote_meanwhile_is_a_conflict(
     assert await journal.steps("CA1") == [theirs]
 
 
+@pytest.mark.promise(8)
 async def test_a_claim_whose_answer_is_lost_is_known_again(
     line: tuple[BreakingLine, PostgresJournal], make_step: MakeStep
 ) -> None:
@@ -120,6 +123,7 @@ async def test_a_claim_whose_answer_is_lost_is_known_again(
     assert await journal.claim("CA1:1:0", "worker-2", NOON + 2 * MINUTE, NOON + MINUTE) is Claim.AGAIN
 
 
+@pytest.mark.promise(8)
 async def test_a_restart_of_the_server_is_bridged(
     postgres_server: Server, journal: PostgresJournal, make_step: MakeStep
 ) -> None:
@@ -135,6 +139,7 @@ async def test_a_restart_of_the_server_is_bridged(
     assert await journal.verify_all() == []
 
 
+@pytest.mark.promise(8)
 async def test_a_server_that_stays_away_is_told(
     postgres_server: Server, journal: PostgresJournal, make_step: MakeStep
 ) -> None:
@@ -154,6 +159,7 @@ async def test_a_server_that_stays_away_is_told(
     await journal.append(make_step(seq=2))
 
 
+@pytest.mark.promise(8)
 async def test_a_refused_step_fails_alone(journal: PostgresJournal, make_step: MakeStep, postgres_url: str) -> None:
     """Steps that share a statement with one that the database refuses are written all the same."""
     await sql(postgres_url, "ALTER TABLE steps ADD CHECK (call_sid <> 'CA1')")
@@ -230,6 +236,7 @@ async def test_others_hear_of_a_step(journal: PostgresJournal, postgres_url: str
 # The schema
 
 
+@pytest.mark.promise(8)
 @pytest.mark.parametrize(
     "statement",
     [
@@ -254,6 +261,7 @@ async def test_schema_refuses_changes(
     assert await journal.verify_all() == []
 
 
+@pytest.mark.promise(8)
 @pytest.mark.parametrize(
     ("statement", "found"),
     [
@@ -292,6 +300,7 @@ async def test_tampering_is_found_and_named(
         assert start in problem
 
 
+@pytest.mark.promise(8)
 async def test_seals_of_two_workers_follow_each_other(
     journal: PostgresJournal, postgres_url: str, make_step: MakeStep
 ) -> None:

@@ -24,7 +24,7 @@ from payagent.flow.step import Step
 from payagent.journal.postgres import PostgresJournal
 from payagent.journal.protocol import Claim
 
-pytestmark = [pytest.mark.needs("postgresql"), pytest.mark.promise(8)]
+pytestmark = pytest.mark.needs("postgresql")
 
 MakeStep = Callable[..., Step]
 
@@ -96,6 +96,7 @@ async def test_the_app_keeps_the_book(postgres_server: Server, database: str) ->
     await book.close()
 
 
+@pytest.mark.promise(8)
 @pytest.mark.parametrize(
     ("role", "statement"),
     [

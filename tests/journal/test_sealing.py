@@ -13,8 +13,6 @@ from payagent.errors import JournalFailed
 from payagent.journal.protocol import Journal
 from payagent.journal.sealing import Sealing
 
-pytestmark = pytest.mark.promise(8)
-
 
 class Notes:
     """A journal reduced to when it was sealed; the first of `fails` is raised instead."""
@@ -34,6 +32,7 @@ def sealing(notes: Notes, seconds: float = 300) -> Sealing:
     return Sealing(cast(Journal, notes), seconds, virtual_now)
 
 
+@pytest.mark.promise(8)
 async def test_a_line_is_sealed_again_and_again_and_at_its_end() -> None:
     """What was cut off since the last seal is all that cannot be seen."""
     notes, began = Notes(), asyncio.get_running_loop().time()
@@ -46,6 +45,7 @@ async def test_a_line_is_sealed_again_and_again_and_at_its_end() -> None:
     assert [round(at - began) for at in notes.sealed] == [300, 600, 650]
 
 
+@pytest.mark.promise(8)
 async def test_a_seal_that_fails_is_told_and_made_up_for() -> None:
     """A record out of reach does not end the sealing."""
     notes = Notes()

@@ -14,8 +14,6 @@ from payagent.errors import JournalFailed
 from payagent.flow import events as ev
 from payagent.journal.spool import Kept, Result, Spool
 
-pytestmark = pytest.mark.promise(8)
-
 CALL = "CA" + "1" * 32
 KEY = b"a key for tests, 32 bytes long.."
 PAID = ev.PaymentSucceeded("PK" + "2" * 32, "ch_1", "4242", "visa", "d1")
@@ -35,6 +33,7 @@ def what(kept: list[Kept]) -> list[tuple[str, Result]]:
     return [(one.call_sid, one.result) for one in kept]
 
 
+@pytest.mark.promise(8)
 async def test_results_come_back_in_the_order_they_were_kept(spool: Spool, tmp_path: Path) -> None:
     """Also to a process that was started later."""
     await spool.keep(CALL, DECLINED)
@@ -43,6 +42,7 @@ async def test_results_come_back_in_the_order_they_were_kept(spool: Spool, tmp_p
     assert what(await Spool(tmp_path / "spool", KEY).kept()) == [(CALL, DECLINED), (CALL, PAID)]
 
 
+@pytest.mark.promise(8)
 async def test_a_result_kept_twice_is_one(spool: Spool) -> None:
     """Twilio delivers a callback twice at times."""
     await spool.keep(CALL, PAID)
@@ -61,6 +61,7 @@ async def test_a_result_let_go_is_gone(spool: Spool) -> None:
     assert await spool.kept() == []
 
 
+@pytest.mark.promise(8)
 async def test_it_is_on_the_disk_when_keep_returns(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file first, under a name that nobody reads, then its name in the folder."""
     deeds: list[str] = []
@@ -89,6 +90,7 @@ async def test_only_the_owner_may_read_it(spool: Spool, tmp_path: Path) -> None:
     assert modes == [0o700, 0o600]
 
 
+@pytest.mark.promise(8)
 @pytest.mark.parametrize(
     "forge",
     [
@@ -124,6 +126,7 @@ async def test_another_lines_results_are_not_taken(spool: Spool, tmp_path: Path)
     assert await spool.kept() == []
 
 
+@pytest.mark.promise(8)
 async def test_a_process_that_died_while_keeping_left_nothing_to_read(spool: Spool, tmp_path: Path) -> None:
     """Its callback was never answered, so the half of it counts for nothing."""
     (tmp_path / "spool" / "half.1.tmp").write_bytes(b"half")
@@ -131,6 +134,7 @@ async def test_a_process_that_died_while_keeping_left_nothing_to_read(spool: Spo
     assert await spool.kept() == []
 
 
+@pytest.mark.promise(8)
 async def test_it_says_when_it_cannot_keep(tmp_path: Path) -> None:
     """A folder that is gone or is none: whoever sent the result is not told that it is safe."""
     spool = Spool(tmp_path / "nowhere", KEY)

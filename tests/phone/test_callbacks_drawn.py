@@ -19,8 +19,6 @@ from payagent.journal import codec
 from payagent.phone.callbacks import decode
 from payagent.testing import PracticeCall
 
-pytestmark = pytest.mark.promise(2)
-
 CALL, SESSION, STRAY = "CA" + "1" * 32, "PK" + "2" * 32, "PK" + "9" * 32
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -44,6 +42,7 @@ WRONG = ["", "CA1", "PK" + "g" * 32, "CA" + "1" * 33]
 CALLS, SESSIONS = [st.sampled_from([sid] * 20 + [other, *WRONG]) for sid, other in ((CALL, SESSION), (SESSION, CALL))]
 
 
+@pytest.mark.promise(4)
 @settings(max_examples=200, deadline=None)
 @given(FORMS, CALLS, SESSIONS, st.text(max_size=30))
 def test_any_form_is_an_event_or_unreadable(form: dict[str, str], call: str, session: str, token: str) -> None:
@@ -107,6 +106,7 @@ ANSWERS: dict[type[do.Order], Any] = {
 FLOW = build(Pace.AUTOMATIC)
 
 
+@pytest.mark.promise(2, 7)
 @settings(max_examples=100, deadline=None)
 @given(deliveries(), st.data())
 def test_however_callbacks_come_each_effect_happens_once(reports: list[ev.PayReport], data: st.DataObject) -> None:

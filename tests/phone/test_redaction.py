@@ -12,8 +12,6 @@ from spoken_cards import digits_left, negatives, positives
 
 from payagent.phone.redaction import MARK, CardScanner, card_length
 
-pytestmark = pytest.mark.promise(4)
-
 LEFT_OF_A_CARD = 4
 """A card's last four digits are told everywhere; more is a miss."""
 VISA = "4242 4242 4242 4242"
@@ -32,6 +30,7 @@ def is_missed(saying: Saying) -> bool:
     return not cuts[-1].found or bool(numbers_left(cuts[-1].words))
 
 
+@pytest.mark.promise(4)
 def test_no_card_number_of_the_corpus_gets_through(capsys: pytest.CaptureFixture[str]) -> None:
     """10 000 spoken card numbers, well heard and misheard, whole, corrected and split: none is missed."""
     sayings = card_sayings(10_000)
@@ -54,6 +53,7 @@ def test_other_numbers_of_the_corpus_get_through(capsys: pytest.CaptureFixture[s
     assert len(alarms) < 10, alarms
 
 
+@pytest.mark.promise(4)
 def test_a_number_in_one_turn_leaves_nothing_of_it_in_strict_either() -> None:
     """With a payment open the same corpus is cut just as well."""
     for saying in card_sayings(500, seed=3):
@@ -62,6 +62,7 @@ def test_a_number_in_one_turn_leaves_nothing_of_it_in_strict_either() -> None:
         assert numbers_left(left[-1]) == []
 
 
+@pytest.mark.promise(4)
 @pytest.mark.parametrize(
     ("turn", "left"),
     [
@@ -121,6 +122,7 @@ def test_what_is_needed_gets_through(turn: str) -> None:
     assert (cut.words, cut.found) == (turn, False)
 
 
+@pytest.mark.promise(4)
 @pytest.mark.parametrize(
     ("turn", "left"),
     [
@@ -141,11 +143,13 @@ def test_while_a_payment_is_open_four_digits_go(turn: str, left: str) -> None:
     assert heard(turn, strict=True) == [left]
 
 
+@pytest.mark.promise(4)
 def test_single_digits_said_turn_by_turn_are_noticed_at_the_third() -> None:
     """With a payment open, at most two of them get through."""
     assert heard("four", "2", "four", "2", "uh 4", strict=True) == ["four", "2", MARK, MARK, f"uh {MARK}"]
 
 
+@pytest.mark.promise(4)
 @pytest.mark.parametrize(
     ("turns", "left"),
     [
@@ -220,6 +224,7 @@ def test_a_phone_number_behind_a_date_of_birth_gets_through(turn: str) -> None:
     assert heard(turn) == [turn]
 
 
+@pytest.mark.promise(4)
 @pytest.mark.parametrize(
     "turn",
     [
@@ -244,6 +249,7 @@ def test_hesitation_and_slips_hide_no_card_number(turn: str) -> None:
 # 3.3 % of its card numbers and cut in 4.7 % of the calls without one; on both corpora it was then mended.
 
 
+@pytest.mark.promise(4)
 def test_no_card_number_of_the_second_corpus_gets_through(capsys: pytest.CaptureFixture[str]) -> None:
     """Of 10 000 callers of another author fewer than 0.3 % get more than four digits of a card through."""
     cases = positives(10_000)
@@ -270,6 +276,7 @@ def test_other_numbers_of_the_second_corpus_get_through(capsys: pytest.CaptureFi
     assert len(alarms) < 30, Counter(alarms)
 
 
+@pytest.mark.promise(4)
 def test_every_brands_numbers_are_known_with_what_may_follow() -> None:
     """A number of any brand is one alone and with expiry and code behind it, and none with a digit changed."""
     rng = Random(7)

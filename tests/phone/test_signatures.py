@@ -13,8 +13,6 @@ from twilio.request_validator import RequestValidator
 from payagent.errors import BadSignature
 from payagent.phone.signatures import Signatures
 
-pytestmark = pytest.mark.promise(5)
-
 TOKEN = "0123456789abcdef0123456789abcdef"
 OTHER = "f" * 32
 TWILIO = Signatures([TOKEN])
@@ -46,6 +44,7 @@ def refused(check: Callable[..., None], *args: object) -> bool:
     return False
 
 
+@pytest.mark.promise(5)
 def test_published_vectors_pass() -> None:
     """The three vectors computed with Twilio's own library are good, and we sign as they were signed."""
     TWILIO.check_form(FORM_URL, FORM, FORM_SIGNATURE)
@@ -68,6 +67,7 @@ def test_an_empty_value_counts() -> None:
     assert refused(TWILIO.check_form, FORM_URL, FORM, "gUxvg7dZvRBJI5jFutU0pK7SEU8=")
 
 
+@pytest.mark.promise(5)
 @pytest.mark.parametrize(
     "form",
     [
@@ -83,6 +83,7 @@ def test_another_form_is_not_signed(form: list[tuple[str, str]]) -> None:
     assert refused(TWILIO.check_form, FORM_URL, form, FORM_SIGNATURE)
 
 
+@pytest.mark.promise(5)
 @pytest.mark.parametrize(
     "url",
     [
@@ -106,6 +107,7 @@ def test_repeated_names_follow_twilio() -> None:
     TWILIO.check_form(FORM_URL, pairs, by_hand)
 
 
+@pytest.mark.promise(5)
 @pytest.mark.parametrize(
     "url",
     [
@@ -137,11 +139,13 @@ def test_a_port_may_be_written_or_not(signed: str, presented: str) -> None:
     TWILIO.check_socket(presented, TWILIO.sign(signed))
 
 
+@pytest.mark.promise(5)
 def test_another_port_is_not_signed() -> None:
     """A port that was written is not replaced by any other."""
     assert refused(TWILIO.check_socket, "ws://127.0.0.1:3001/r", TWILIO.sign("ws://127.0.0.1:3000/r"))
 
 
+@pytest.mark.promise(5)
 def test_json_needs_the_signed_body() -> None:
     """Another body, no hash, or two hashes are refused even where the URL is rightly signed."""
     without = "https://pay.example.test/json"
@@ -162,6 +166,7 @@ def test_both_tokens_of_a_rotation_are_good() -> None:
     assert refused(Signatures([OTHER]).check_form, FORM_URL, FORM, FORM_SIGNATURE)
 
 
+@pytest.mark.promise(5)
 @pytest.mark.parametrize("signature", [None, "", " ", FORM_SIGNATURE.lower(), FORM_SIGNATURE + " ", "é", "\ud800"])
 def test_no_valid_header_no_service(signature: str | None) -> None:
     """A missing, empty, altered or unreadable header is a bad signature."""
@@ -170,6 +175,7 @@ def test_no_valid_header_no_service(signature: str | None) -> None:
     assert refused(TWILIO.check_json, JSON_URL, BODY, signature)
 
 
+@pytest.mark.promise(5)
 @pytest.mark.parametrize("tokens", [[], [""], ["  "]])
 def test_no_token_no_service(tokens: list[str]) -> None:
     """Without an auth token everything is refused, even what an empty key would sign."""
@@ -181,6 +187,7 @@ def test_no_token_no_service(tokens: list[str]) -> None:
         empty.sign(FORM_URL, FORM)
 
 
+@pytest.mark.promise(5)
 @pytest.mark.parametrize(
     ("url", "form"),
     [
@@ -197,6 +204,7 @@ def test_odd_input_is_a_bad_signature(url: str, form: object) -> None:
     assert refused(TWILIO.check_form, url, form, FORM_SIGNATURE)
 
 
+@pytest.mark.promise(5)
 @given(st.text(st.characters()), st.lists(st.tuples(st.text(st.characters()), st.text(st.characters()))), st.text())
 def test_nothing_but_a_signature_gets_in(url: str, form: list[tuple[str, str]], signature: str) -> None:
     """Whatever is presented is refused, and by no other error."""

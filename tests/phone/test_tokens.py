@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 
 from payagent.phone import tokens
 
-pytestmark = pytest.mark.promise(5)
-
 KEY = b"0123456789abcdef"
 CALL = "CA" + "0" * 31 + "2"
 
@@ -20,6 +18,7 @@ def test_a_token_opens_its_call(nonce: str) -> None:
     assert tokens.check(KEY, CALL, tokens.issue(KEY, CALL, nonce))
 
 
+@pytest.mark.promise(5)
 def test_a_token_opens_nothing_else() -> None:
     """Another call, another key or another nonce makes it worthless."""
     token = tokens.issue(KEY, CALL, "nonce")
@@ -36,6 +35,7 @@ def test_two_nonces_make_two_tokens() -> None:
     assert tokens.issue(KEY, CALL, "one") != tokens.issue(KEY, CALL, "two")
 
 
+@pytest.mark.promise(5)
 def test_an_empty_key_opens_nothing() -> None:
     """Without a key no token is issued, and none is good: not even the one an empty key would make."""
     with pytest.raises(ValueError, match="key"):
@@ -45,6 +45,7 @@ def test_an_empty_key_opens_nothing() -> None:
     assert not tokens.check(b"", CALL, forged)
 
 
+@pytest.mark.promise(5)
 @given(st.text(st.characters()), st.text(st.characters()))
 def test_no_text_breaks_the_check(call_sid: str, token: str) -> None:
     """Whatever a socket presents is a plain no."""

@@ -98,6 +98,7 @@ def test_a_party_without_moves_is_in_the_legend_as_such() -> None:
     assert not re.search(r"legend_model\[.*moves no call", mermaid(build()))
 
 
+@pytest.mark.promise(9)
 def test_a_changed_guard_changes_the_drawing() -> None:
     """The picture carries the table's version, so no change of the table leaves it as it was."""
     flow = build()

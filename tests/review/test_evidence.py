@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 from flows import data_of
@@ -17,7 +18,7 @@ def walked(*found: Proof) -> Proofs:
 
 
 def test_tests_are_found_by_their_marks(tmp_path: Path) -> None:
-    """On a function, on an async one, for a whole file; a file without marks proves nothing here."""
+    """On a function or an async one; what stands beside them in a file, or a mark of the whole file, proves nothing."""
     folder = tmp_path / "tests" / "phone"
     folder.mkdir(parents=True)
     (folder / "test_a.py").write_text(
@@ -39,10 +40,28 @@ def test_tests_are_found_by_their_marks(tmp_path: Path) -> None:
             "tests/phone/test_a.py::test_one",
             "tests/phone/test_a.py::test_two",
             "tests/phone/test_b.py::test_four",
-            "tests/phone/test_b.py::test_six",
         ),
         5: ("tests/phone/test_a.py::test_two",),
     }
+
+
+def test_every_promise_is_proved_by_single_tests() -> None:
+    """Each has a test that is marked; no file of ours marks all of its tests."""
+    tests = Path(__file__).parents[1]
+    whole = [path.name for path in tests.rglob("*.py") if of_all(path.read_text("utf-8"))]
+
+    assert list(marked_tests(tests)) == list(PROMISES)
+    assert whole == []
+
+
+def of_all(source: str) -> bool:
+    """Whether a file's `pytestmark` names a promise."""
+    return any(
+        isinstance(node, ast.Assign)
+        and ast.unparse(node.targets[0]) == "pytestmark"
+        and "promise" in ast.unparse(node.value)
+        for node in ast.parse(source).body
+    )
 
 
 def test_proofs_are_told_with_their_counts() -> None:

@@ -37,6 +37,7 @@ def test_what_cannot_be_read_proves_nothing(tmp_path: Path, text: str | None) ->
     assert proofs.on_file(tmp_path, [FLOW]) == ()
 
 
+@pytest.mark.promise(9)
 def test_proofs_of_other_sources_or_tables_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A changed byte, a changed table, a table more: the walk is made anew."""
     (tmp_path / proofs.PROOFS).write_text(proofs.as_text([FOUND]))
@@ -47,6 +48,7 @@ def test_proofs_of_other_sources_or_tables_are_not_taken(tmp_path: Path, monkeyp
     assert proofs.on_file(tmp_path, [FLOW]) == ()
 
 
+@pytest.mark.promise(9)
 def test_the_sources_are_all_that_a_walk_rests_on() -> None:
     """Every module that is imported for it, but for plain data and this room's other papers."""
     root = Path(proofs.payagent.__file__).parent
@@ -60,6 +62,7 @@ def test_the_sources_are_all_that_a_walk_rests_on() -> None:
     assert imported <= set(proofs.WALKED_BY)
 
 
+@pytest.mark.promise(9)
 def test_a_check_walks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proofs of other sources are stale by their hash, and so are the papers written from them."""
     walked: list[int] = []

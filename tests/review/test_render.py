@@ -21,8 +21,6 @@ from payagent.flow.table import Flow, build
 from payagent.review.diagram import dot
 from payagent.review.render import png, stale, svg, write
 
-pytestmark = pytest.mark.promise(9)
-
 FLOWS = [build(pace, profile) for pace in Pace for profile in Profile]
 
 TINY_SVG = '<?xml version="1.0"?>\n<svg width="10pt" height="10pt"/>\n'
@@ -88,6 +86,7 @@ def test_writes_every_pace_and_profile_and_a_short_name(written: Path) -> None:
     assert (written / "payment_call.dot").read_text() == dot(build())
 
 
+@pytest.mark.promise(9)
 def test_what_was_just_written_is_fresh(written: Path) -> None:
     """Freshness is judged without drawing anything."""
     assert stale(written, FLOWS) == []
@@ -102,6 +101,7 @@ def test_writing_twice_changes_nothing(written: Path) -> None:
     assert {path.name: path.read_bytes() for path in written.iterdir()} == before
 
 
+@pytest.mark.promise(9)
 @pytest.mark.parametrize("form", ["dot", "mmd"])
 def test_a_text_form_is_compared_byte_for_byte(written: Path, form: str) -> None:
     """One space more is another drawing."""
@@ -111,6 +111,7 @@ def test_a_text_form_is_compared_byte_for_byte(written: Path, form: str) -> None
     assert stale(written, FLOWS) == [path.name]
 
 
+@pytest.mark.promise(9)
 @pytest.mark.parametrize("form", ["svg", "png"])
 def test_a_picture_is_compared_by_the_drawing_it_shows(written: Path, form: str) -> None:
     """Another Graphviz may draw it differently; a picture of another table is stale."""
@@ -122,6 +123,7 @@ def test_a_picture_is_compared_by_the_drawing_it_shows(written: Path, form: str)
     assert stale(written, FLOWS) == [path.name]
 
 
+@pytest.mark.promise(9)
 def test_a_missing_file_is_stale(written: Path) -> None:
     """Nothing written is nothing signed."""
     (written / "payment_call.svg").unlink()
@@ -129,6 +131,7 @@ def test_a_missing_file_is_stale(written: Path) -> None:
     assert stale(written, FLOWS) == ["payment_call.svg"]
 
 
+@pytest.mark.promise(9)
 def test_a_drawing_of_no_table_is_stale(written: Path) -> None:
     """A profile that is gone leaves no picture behind; other files are not looked at."""
     (written / "payment_call.model.bank.svg").write_text("<svg/>")
@@ -137,6 +140,7 @@ def test_a_drawing_of_no_table_is_stale(written: Path) -> None:
     assert stale(written, FLOWS) == ["payment_call.model.bank.svg"]
 
 
+@pytest.mark.promise(9)
 def test_no_directory_at_all_is_all_stale(tmp_path: Path) -> None:
     """Every expected file is named."""
     assert len(stale(tmp_path / "nowhere", FLOWS)) == 4 * len(FLOWS) + 2

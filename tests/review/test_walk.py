@@ -23,14 +23,6 @@ from payagent.review.promises import PROMISES
 from payagent.review.rewalk import Charted, Found, chart, rewalk
 from payagent.review.walk import walk
 
-pytestmark = [
-    pytest.mark.promise(1),
-    pytest.mark.promise(2),
-    pytest.mark.promise(3),
-    pytest.mark.promise(6),
-    pytest.mark.promise(7),
-]
-
 S = State
 
 
@@ -59,6 +51,7 @@ triggers; `connected_before` is asked of the first relay, before which the walk 
 """
 
 
+@pytest.mark.promise(1, 2, 3, 6, 7, 8)
 @pytest.mark.parametrize("n", range(len(TABLES)), ids=[f"{flow.pace}-{flow.profile}" for flow in TABLES])
 def test_every_promise_is_kept_in_every_reachable_situation(n: int) -> None:
     """One walk a table. No promise breaks (else: here is a shortest story), no call is stuck, nothing goes untried.
@@ -276,6 +269,7 @@ def charted() -> Charted:
     return chart(build(Pace.AUTOMATIC))
 
 
+@pytest.mark.promise(1, 2, 3, 6, 7, 8)
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_broken_table_is_found_out(charted: Charted, name: str) -> None:
     """The proofs bite: each of these changes breaks a promise, and the walk says which."""
@@ -285,6 +279,7 @@ def test_a_broken_table_is_found_out(charted: Charted, name: str) -> None:
     assert any(broken.startswith(words) for broken in found.broken), found
 
 
+@pytest.mark.promise(6)
 def test_a_state_that_cannot_be_left_is_found_out(charted: Charted) -> None:
     """No row leads on from there."""
     rows = [row for row in charted.flow.rows if row.source is not S.PAYMENT_CANCELLED or row.dest is None]

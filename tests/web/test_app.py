@@ -18,6 +18,7 @@ HOOKS = {
 }
 
 
+@pytest.mark.promise(5)
 @pytest.mark.parametrize("path", HOOKS)
 @pytest.mark.parametrize(
     "signature",

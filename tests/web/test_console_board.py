@@ -362,6 +362,7 @@ async def test_the_days_are_exported(ann: Operator) -> None:
     }
 
 
+@pytest.mark.promise(4)
 async def test_no_page_of_many_calls_shows_more_of_a_card_than_its_last_four(ann: Operator) -> None:
     """Nor a date of birth, nor what was said."""
     await ann.write(paid(sid(1)), unknown(UNKNOWN))

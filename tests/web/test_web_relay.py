@@ -46,6 +46,7 @@ VIOLATION = 1008
 FORGED = ["", "bm8=", sign(f"{PUBLIC}/relay"), sign(f"{RELAY}/"), sign(f"{RELAY}?x=1"), sign(RELAY, token="ef" * 16)]
 
 
+@pytest.mark.promise(5)
 async def test_a_handshake_twilio_did_not_sign_is_refused(tmp_path: Path) -> None:
     """With 403, before the socket is accepted: a signature over any other URL or by any other token is none."""
     async with served(tmp_path) as front:
@@ -74,6 +75,7 @@ async def rest_of(socket: ClientConnection) -> tuple[int | None, list[str | byte
     return socket.close_code, said
 
 
+@pytest.mark.promise(5)
 async def test_a_token_is_for_one_call(tmp_path: Path) -> None:
     """Another call's token, none, a made-up one: the socket is closed without a word, and the call goes on."""
     async with served(tmp_path) as front:
@@ -88,6 +90,7 @@ async def test_a_token_is_for_one_call(tmp_path: Path) -> None:
             await relay.say("Hello?", ASK_AGAIN)
 
 
+@pytest.mark.promise(5)
 async def test_a_call_nobody_knows_is_not_talked_to(tmp_path: Path) -> None:
     """Though its token is right: the call is not on the record of this line."""
     async with served(tmp_path) as front:
@@ -96,6 +99,7 @@ async def test_a_call_nobody_knows_is_not_talked_to(tmp_path: Path) -> None:
         assert await closed(front, setup(token)) == (VIOLATION, [])
 
 
+@pytest.mark.promise(5)
 async def test_the_first_frame_is_setup(tmp_path: Path) -> None:
     """Anything else that can be read closes the socket; a setup behind it comes too late."""
     async with served(tmp_path) as front:
@@ -133,6 +137,7 @@ async def test_only_so_many_sockets_may_say_nothing(tmp_path: Path) -> None:
     assert refused.value.response.status_code == 403
 
 
+@pytest.mark.promise(5)
 async def test_a_token_is_for_one_relay(tmp_path: Path) -> None:
     """Who learned it cannot listen in: not while its relay is up, not when that is gone, not after the call."""
     async with served(tmp_path) as front:
@@ -153,6 +158,7 @@ async def test_a_token_is_for_one_relay(tmp_path: Path) -> None:
         assert [event.session for event in await front.events(ev.RelayConnected)] == ["VX1"]
 
 
+@pytest.mark.promise(5)
 async def test_of_two_sockets_with_one_token_one_is_let_in(tmp_path: Path) -> None:
     """Also when they come together."""
     async with served(tmp_path) as front:
@@ -342,6 +348,7 @@ async def test_the_language_key_switches_the_language(tmp_path: Path) -> None:
         await relay.say("Soy Carlos García Ruiz, nací el 23 de septiembre de 1981.", "correcto")
 
 
+@pytest.mark.promise(4)
 async def test_keys_are_dropped_from_the_order_to_open_until_the_close(tmp_path: Path) -> None:
     """They may be card data: not before, not after, but all along they are not even read."""
     rest = RestHost()

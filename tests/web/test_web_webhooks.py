@@ -196,6 +196,7 @@ async def test_a_callback_told_twice_is_recorded_once(headers: dict[str, str], t
         assert len(await front.events(ev.FieldCaptured)) == 1
 
 
+@pytest.mark.promise(8)
 async def test_a_callback_that_cannot_be_recorded_is_not_taken(tmp_path: Path) -> None:
     """503; nothing has happened, and a later delivery may still come through."""
     async with opened(tmp_path) as front:
@@ -209,6 +210,7 @@ async def test_a_callback_that_cannot_be_recorded_is_not_taken(tmp_path: Path) -
         assert (await front.post("/api/status-callback", callback())).status_code == 204
 
 
+@pytest.mark.promise(8)
 async def test_a_success_that_cannot_be_recorded_is_answered_once_it_is_on_the_disk(tmp_path: Path) -> None:
     """204, since Twilio would not send it again; it holds no card data, and is recorded when that can be."""
     paid = callback(Result="success", PaymentConfirmationCode="ch_1", PaymentCardNumber="xxxxxxxxxxxx4242")
@@ -227,6 +229,7 @@ async def test_a_success_that_cannot_be_recorded_is_answered_once_it_is_on_the_d
         assert list(file.parent.iterdir()) == []
 
 
+@pytest.mark.promise(8)
 async def test_a_success_that_cannot_be_kept_either_is_not_taken(tmp_path: Path) -> None:
     """503: nobody is told that it is safe."""
     async with opened(tmp_path) as front:
@@ -397,6 +400,7 @@ async def test_a_caller_of_a_call_that_cannot_be_read_goes_to_a_person_too(tmp_p
         assert isinstance(route, verbs.Dial)
 
 
+@pytest.mark.promise(3)
 async def test_a_charge_that_may_be_made_is_told_as_unknown(tmp_path: Path) -> None:
     """Never as paid, never as not paid."""
     rest = RestHost()

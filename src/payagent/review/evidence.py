@@ -1,7 +1,7 @@
 """The evidence: what was promised, what the walk checked of it, and which tests prove it.
 
-Which tests prove a promise is read off their marks, `@pytest.mark.promise(2)`, without running them; a file's
-`pytestmark` counts for all of its tests.
+Which tests prove a promise is read off their marks, `@pytest.mark.promise(2)`, without running them. Each has a mark of
+its own: a file's `pytestmark` would call a proof whatever is added to the file.
 """
 
 from __future__ import annotations
@@ -62,19 +62,13 @@ def marked_tests(directory: Path) -> dict[int, tuple[str, ...]]:
     """Promise → tests marked `promise(n)` in the files below `directory`, as `tests/a/test_b.py::test_c`."""
     found: dict[int, list[str]] = {}
     for path in sorted(directory.rglob("test_*.py")):
-        module = ast.parse(path.read_text("utf-8"))
-        of_all = [n for node in module.body if _is_pytestmark(node) for n in _marks(node)]
-        for test in module.body:
+        for test in ast.parse(path.read_text("utf-8")).body:
             if isinstance(test, ast.FunctionDef | ast.AsyncFunctionDef) and test.name.startswith("test_"):
                 marks = [n for decorator in test.decorator_list for n in _marks(decorator)]
-                for number in dict.fromkeys([*of_all, *marks]):
+                for number in dict.fromkeys(marks):
                     name = f"{path.relative_to(directory.parent).as_posix()}::{test.name}"
                     found.setdefault(number, []).append(name)
     return {number: tuple(names) for number, names in sorted(found.items())}
-
-
-def _is_pytestmark(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
 
 
 def _marks(node: ast.AST) -> list[int]:
