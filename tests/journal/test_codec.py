@@ -156,10 +156,14 @@ def test_a_tool_that_there_is_not_is_written_without_its_arguments() -> None:
             ev.IdentityMatched("o", Account("A-1", "Humphrey Bogart", "es", has_hsa=True)),
             ev.IdentityMatched("o", Account("A-1", "", "es", has_hsa=True)),
         ),
+        (
+            ev.ToolCalled("t", "c", "human_agent_handoff", '{"reason": "Mr Bogart is moving"}'),
+            ev.ToolCalled("t", "c", "human_agent_handoff", "{}"),
+        ),
     ],
 )
 def test_who_called_stands_beside_the_record(event: ev.Event, erased: ev.Event) -> None:
-    """So that it can be erased as words are; which account was paid for stays."""
+    """So that it can be erased as words are, what a model says of them too; which account was paid for stays."""
     entry = encode(replace(STEP, event=event))
 
     assert read(entry).event == event
@@ -178,11 +182,14 @@ def test_records_of_before_keep_who_called() -> None:
 
 def test_long_arguments_are_cut() -> None:
     """A model's ramblings do not swell the record."""
-    called = ev.ToolCalled("t", "c", "human_agent_handoff", "y" * 9000)
-    event = decode(encode(replace(STEP, event=called)).record).event
+    bill = encode(replace(STEP, event=ev.ToolCalled("t", "c", "check_pending_bill", "y" * 9000)))
+    person = encode(replace(STEP, event=ev.ToolCalled("t", "c", "human_agent_handoff", "y" * 9000)))
+    event = decode(bill.record).event
 
     assert isinstance(event, ev.ToolCalled)
     assert len(event.arguments) == ARGUMENTS_LENGTH
+    assert person.words is not None
+    assert len(person.words.text) == ARGUMENTS_LENGTH
 
 
 def test_unlisted_class_is_refused() -> None:

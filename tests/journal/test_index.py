@@ -90,7 +90,7 @@ def folded(steps: list[Step]) -> CallSummary:
         card_type=keyed[-1].card_type if keyed else "",
         tries=sum(_failed(step) for step in steps) + facts.declines,
         reconnects=facts.reconnects,
-        reason=facts.reason if any(step.after is State.HANDING_OFF for step in steps) else "",
+        reason=next((ev.trigger_of(s.event) for s in steps if s.before is not s.after is State.HANDING_OFF), ""),
     )
 
 

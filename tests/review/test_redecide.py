@@ -96,11 +96,12 @@ def test_refused_arguments_that_are_not_recorded_make_no_difference() -> None:
     assert differences(driven.recorded, by(build())) == []
 
 
-def test_arguments_that_were_too_long_make_no_difference() -> None:
-    """They were refused whole, and what is left of them in the record is refused again."""
+@pytest.mark.parametrize(("tool", "argument"), [("switch_language", "language"), ("human_agent_handoff", "reason")])
+def test_arguments_that_were_too_long_make_no_difference(tool: str, argument: str) -> None:
+    """They were refused whole, and what is left of them in the record, if anything, is refused again."""
     driven = begun()
-    reason = "x" * ARGUMENTS_LENGTH
-    refused = driven.tool("human_agent_handoff", f'{{"reason":"{reason}"}}').refused
+    long = "x" * ARGUMENTS_LENGTH
+    refused = driven.tool(tool, f'{{"{argument}":"{long}"}}').refused
 
     assert refused == "arguments: too long"
     assert differences(driven.recorded, by(build())) == []

@@ -310,12 +310,16 @@ async def test_an_export_goes_on_behind_each_portion(ann: Operator, monkeypatch:
     assert sorted(row["call"] for row in rows(await ann.get("/console/calls.csv"))) == [sid(n) for n in range(15)]
 
 
-async def test_a_reason_that_a_spreadsheet_would_run_is_text(ann: Operator) -> None:
-    """The model's words, from a caller's, end up in the file."""
-    await ann.write(handed_off(sid(1)))
-    (row,) = rows(await ann.get("/console/calls.csv"))
+async def test_an_account_that_a_spreadsheet_would_run_is_text(ann: Operator) -> None:
+    """Account ids come from elsewhere; of a hand-off only its cause is in the file, not the model's words for it."""
+    call = begun(sid(1))
+    call.say("Ada Payer")
+    call.tool("verify_user", full_name="x y", date_of_birth="1990-05-01")
+    call.answer(ev.IdentityMatched, account=replace(ACCOUNT, id="=cmd|' /C calc'!A1"))
+    await ann.write(handed_off(sid(2)), call)
+    handed, found = rows(await ann.get("/console/calls.csv"))
 
-    assert row["reason"] == "'=cmd|' /C calc'!A1"
+    assert (handed["reason"], found["account"]) == ("human_agent_handoff", "'=cmd|' /C calc'!A1")
 
 
 @pytest.mark.parametrize(

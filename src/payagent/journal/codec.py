@@ -1,8 +1,8 @@
 """Steps as JSON and back, by a list of what may be written.
 
 * `RECORDED` names, class by class, the fields that are written: a field that is not on it is not on the record.
-* Spoken words, the account holder's name and what is known of the caller's number stand apart from the record (see
-  `words`); a record whose words were erased decodes with "" for them.
+* Spoken words, the model's on why a person is needed, the account holder's name and what is known of the caller's
+  number stand apart from the record (see `words`); a record whose words were erased decodes without them.
 * The arguments of `verify_user` and of tools there are not are written as `{}`, those of `LookUpIdentity` not at all:
   they are or may be personal.
 * Decimals are strings, times ISO 8601 in UTC. The JSON is canonical: keys sorted, no spaces.
@@ -243,6 +243,8 @@ def _without_words(step: Step) -> tuple[ev.Event, Words | None]:
             return replace(step.event, account=replace(account, name="")), salted(account.name)
         case ev.ToolCalled(name=name) if name == "verify_user" or name not in TOOLS:
             return replace(step.event, arguments="{}"), None
+        case ev.ToolCalled(name="human_agent_handoff", arguments=arguments):  # the model's own words on why
+            return replace(step.event, arguments="{}"), salted(arguments[:ARGUMENTS_LENGTH])
         case ev.ToolCalled(arguments=arguments):
             return replace(step.event, arguments=arguments[:ARGUMENTS_LENGTH]), None
         case _:
@@ -295,6 +297,8 @@ def _event(plain: dict[str, Any], text: str) -> ev.Event:
             return replace(event, caller=caller, caller_id=caller_id)
         case ev.IdentityMatched(account=account) if text:
             return replace(event, account=replace(account, name=text))
+        case ev.ToolCalled(name="human_agent_handoff") if text:
+            return replace(event, arguments=text)
     return event
 
 

@@ -19,7 +19,6 @@ from payagent.flow import events as ev
 from payagent.flow.money import Money
 from payagent.flow.states import FINAL, Outcome, State
 from payagent.flow.step import Step
-from payagent.flow.tools import HandOff, parse
 from payagent.journal.protocol import CallSummary, DayTotals, Search
 from payagent.journal.words import unicode
 
@@ -176,7 +175,7 @@ def _given(step: Step) -> Columns:
         if step.after is State.PAYMENT_OUTCOME_UNKNOWN:
             given["outcome"] = str(Outcome.UNKNOWN)
         elif step.after is State.HANDING_OFF:
-            given["reason"] = _reason(step.event)
+            given["reason"] = ev.trigger_of(step.event)  # the model's own words can be erased; this stays
     for order in step.orders:
         given |= _ordered(order)
     return given
@@ -200,15 +199,6 @@ def _learned(step: Step) -> Columns:
 def _fired(step: Step) -> bool:
     """Whether a row of the event's own fired: it was neither refused nor late, nor about another payment."""
     return step.row.partition("@")[0] == ev.trigger_of(step.event)
-
-
-def _reason(event: ev.Event) -> str:
-    """Why the call goes to a person: the model's words, else what happened."""
-    if isinstance(event, ev.ToolCalled) and event.name == "human_agent_handoff":
-        arguments = parse(event.name, event.arguments)
-        if isinstance(arguments, HandOff):
-            return arguments.reason
-    return ev.trigger_of(event)
 
 
 def _ordered(order: do.Order) -> Columns:

@@ -99,6 +99,8 @@ def to_decide(step: Step) -> ev.Event:
     match step.event:
         case ev.ToolCalled(name="verify_user"):
             return replace(step.event, arguments="{}" if _UNREADABLE.match(step.refused) else SOMEBODY)
+        case ev.ToolCalled(name="human_agent_handoff") if _UNREADABLE.match(step.refused):  # its words may be erased
+            return replace(step.event, arguments="not to be read")
         case _:
             return step.event
 
@@ -109,7 +111,7 @@ def _outcome(step: Step) -> tuple[object, ...]:
 
 def _refusal(step: Step) -> str:
     """What the model was told; of arguments that are not recorded only that they could not be read."""
-    lost = _cut(step.event) or ev.trigger_of(step.event) == "verify_user"
+    lost = _cut(step.event) or ev.trigger_of(step.event) in ("verify_user", "human_agent_handoff")
     return "The arguments cannot be read." if lost and _UNREADABLE.match(step.refused) else step.refused
 
 
