@@ -12,6 +12,7 @@ import socket
 import sqlite3
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -406,6 +407,44 @@ def test_what_changed_since_a_saved_flow_is_told() -> None:
     assert (status, "nothing changed" in output) == (0, True)
 
     assert run("diagram", "--since", "no-such-revision")[0] == 2
+
+
+@pytest.fixture
+def loosened() -> str:
+    """A saved table from which today's differs by a charge that asks less."""
+    saved = as_data(build(), Sentences.load(None).texts)
+    rows = tuple(replace(r, guards=(*r.guards, "it rains")) if r.charges else r for r in saved.rows)
+    Path("before.json").write_text(as_text(replace(saved, rows=rows)), "utf-8")
+    return "before.json"
+
+
+@pytest.mark.needs("graphviz")
+def test_what_changed_is_drawn_beside_the_flow(loosened: str) -> None:
+    """After the words, with the place said; exit 1 for it loosens. Never into the folder of the flow's own drawings."""
+    status, output = run("diagram", "--since", loosened)
+    told, *drawn = output.split("drawn: ")
+    refused, why = run("diagram", "fsm_diagrams", "--since", loosened, "--output", "./fsm_diagrams")
+
+    assert (status, "LOOSENS  charge" in told) == (1, True)
+    assert [name.strip() for name in drawn] == [f".lab/changes/changes.model.card.{f}" for f in ("dot", "svg", "png")]
+    assert all(Path(name.strip()).is_file() for name in drawn)
+    assert (refused, "name another folder" in why) == (2, True)
+    assert not Path("fsm_diagrams").exists()
+    assert run("diagram", "--output", "there")[0] == 2
+
+
+def test_without_graphviz_the_changes_are_told_all_the_same(loosened: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words, the DOT, how to get Graphviz; the exit status is of what changed."""
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    status, output = run("diagram", "--since", loosened, "-o", "there")
+
+    assert status == 1
+    assert "LOOSENS  charge" in output
+    assert "drawn: there/changes.model.card.dot" in output
+    assert "apt install graphviz" in output
+    assert "The pictures' text (.dot) is written." in output
+    assert [path.name for path in Path("there").iterdir()] == ["changes.model.card.dot"]
 
 
 def test_the_doctor_names_what_is_missing() -> None:

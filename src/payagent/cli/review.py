@@ -16,6 +16,10 @@ from payagent.errors import NoGraphviz, PayagentError, SettingsError
 if TYPE_CHECKING:
     from payagent.flow.step import Step
     from payagent.flow.table import Flow
+    from payagent.review.flow_file import FlowData
+
+CHANGES = Path(".lab/changes")
+"""Where the drawn changes go: a folder that git does not keep."""
 
 
 @main.command()
@@ -137,19 +141,28 @@ def _redecided(steps: list[Step]) -> list[str]:
 def diagram(
     directory: Annotated[Path, typer.Argument(help="Where the diagrams are")] = Path("fsm_diagrams"),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if any is stale")] = False,
-    since: Annotated[str, typer.Option(help="Write nothing; tell what changed since a git revision or flow file")] = "",
+    since: Annotated[str, typer.Option(help="Tell and draw what changed since a git revision or flow file")] = "",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where --since draws; without it .lab/changes")
+    ] = None,
 ) -> None:
-    """Draw and describe the flow from the running table: pictures, dictionary, proofs, for both paces and profiles."""
-    from payagent.review import pack, releases
+    """Draw and describe the flow from the running table: pictures, dictionary, proofs, for both paces and profiles.
+
+    --since leaves those as they are and draws the changes elsewhere; exit 1 if anything loosens.
+    """
+    if output and not since:
+        raise fail("--output goes with --since.")
+    if output and output.resolve() == directory.resolve():
+        raise fail(f"{directory} holds the flow as it is; name another folder for the changes.")
+    from payagent.review import pack
     from payagent.review.evidence import marked_tests
     from payagent.review.flow_file import as_data
 
     flows, texts, tests = _flows(), _texts(), marked_tests(Path("tests"))
     try:
         if since:
-            changes = releases.since(since, directory, [as_data(flow, texts) for flow in flows])
-            typer.echo("\n".join(line for change in changes for line in change.lines()))
-            raise typer.Exit(1 if any(change.loosens for change in changes) else 0)
+            tables = [as_data(flow, texts) for flow in flows]
+            raise typer.Exit(_changes(since, directory, tables, output or CHANGES))
         if check:
             stale = pack.stale(directory, flows, texts, tests)
             for name in stale:
@@ -161,6 +174,21 @@ def diagram(
         raise fail(f"{error} Everything but the pictures and the page is written.", 1) from None
     except PayagentError as error:
         raise fail(str(error), 2) from None
+
+
+def _changes(since: str, directory: Path, tables: list[FlowData], output: Path) -> int:
+    """Print what changed in each table, draw it into `output`, and say where; the exit status."""
+    from payagent.review import releases, render
+
+    versions = releases.versions(since, directory, tables)
+    changes = [releases.told(old, new) for old, new in versions]
+    typer.echo("\n".join(line for change in changes for line in change.lines()))
+    try:
+        for path in render.write_changes(output, [(old, new) for old, new in versions if old and new]):
+            typer.echo(f"drawn: {path}")
+    except NoGraphviz as error:
+        typer.echo(f"{error} The pictures' text (.dot) is written.", err=True)
+    return 1 if any(change.loosens for change in changes) else 0
 
 
 def _flows() -> list[Flow]:

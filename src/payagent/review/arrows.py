@@ -83,8 +83,8 @@ def plan(flow: Flow) -> Plan:
     own = [r for r in flow.rows if r.dest and (_move(r) not in common or (r.source, r.dest) in steps)]
     found = _grouped(own, lambda r: (r.source, r.dest or r.source, r.party))
     arrows = [Arrow(s, (d,), p, _words(rows)) for (s, d, p), rows in found.items()]
-    near = _near(path)
-    lines = [a for a in arrows if (a.source, a.dests[0]) in near]
+    joined = near(path)
+    lines = [a for a in arrows if (a.source, a.dests[0]) in joined]
     marked = _grouped((a for a in arrows if a not in lines), lambda a: (a.source, a.party, a.triggers))
     merged = [Arrow(s, _in_order(flow, {a.dests[0] for a in some}), p, t) for (s, p, t), some in marked.items()]
     return Plan(path, _sorted(flow, lines), _sorted(flow, merged), _cards(flow, common))
@@ -137,10 +137,10 @@ def _common(flow: Flow, path: Sequence[State]) -> dict[Move, tuple[State, ...]]:
     return found
 
 
-def _near(path: Sequence[State]) -> set[tuple[State, State]]:
-    """The pairs joined by a line: neighbours on the happy path, and what is drawn beneath another state."""
-    near = {(a, b) for a in path for b in path if abs(path.index(a) - path.index(b)) <= 2 and b not in FINAL}
-    return near | {(path[-2], path[-1])} | {(above, state) for state, above in BENEATH.items()}
+def near(path: Sequence[str]) -> set[tuple[str, str]]:
+    """The pairs of states joined by a line: neighbours on the happy path, and what is drawn beneath another state."""
+    close = {(a, b) for a in path for b in path if abs(path.index(a) - path.index(b)) <= 2 and b not in FINAL}
+    return close | {(path[-2], path[-1])} | {(above, state) for state, above in BENEATH.items()}
 
 
 def _cards(flow: Flow, common: dict[Move, tuple[State, ...]]) -> tuple[Card, ...]:

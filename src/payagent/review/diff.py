@@ -97,13 +97,19 @@ def vanished(old: FlowData) -> Changes:
 def _rows(old: FlowData, new: FlowData, pairs: Pairs) -> Iterator[Change]:
     left = {state.name for state in new.states}
     for pair in (pair for some in pairs.values() for pair in some):
-        match pair:
-            case Pair(old=None, new=SavedRow() as row):
-                yield _new_row(row, old)
-            case Pair(old=SavedRow() as row, new=None) if row.source in left:
-                yield Change("move", f"{_named(row)} is gone", (row.source,))
-            case Pair(old=SavedRow() as was, new=SavedRow() as now):
-                yield from _changed_row(was, now, old)
+        if pair.new or (pair.old and pair.old.source in left):
+            yield from row_changes(pair, old)
+
+
+def row_changes(pair: Pair, old: FlowData) -> Iterator[Change]:
+    """What is told of one row."""
+    match pair:
+        case Pair(old=None, new=SavedRow() as row):
+            yield _new_row(row, old)
+        case Pair(old=SavedRow() as row, new=None):
+            yield Change("move", f"{_named(row)} is gone", (row.source,))
+        case Pair(old=SavedRow() as was, new=SavedRow() as now):
+            yield from _changed_row(was, now, old)
 
 
 def _named(row: SavedRow) -> str:

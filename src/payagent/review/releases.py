@@ -12,8 +12,31 @@ from payagent.review.flow_file import NAME, FlowData, UnreadableFlowFile, from_t
 GIT_SECONDS = 30
 
 
+Versions = tuple[FlowData | None, FlowData | None]
+"""One table before and after; None: there is none."""
+
+
 def since(spec: str, directory: Path, tables: Sequence[FlowData]) -> tuple[Changes, ...]:
-    """What changed in `tables` since `spec` (see `load`). A saved file stands for its own table only.
+    """What changed in `tables` since `spec` (see `versions`).
+
+    Raises:
+        UnreadableFlowFile: there is nothing to compare with; the message says why.
+    """
+    return tuple(told(before, after) for before, after in versions(spec, directory, tables))
+
+
+def told(before: FlowData | None, after: FlowData | None) -> Changes:
+    """What changed in one table."""
+    if before and after:
+        return compare(before, after)
+    if after:
+        return appeared(after)
+    assert before is not None  # one of them is there
+    return vanished(before)
+
+
+def versions(spec: str, directory: Path, tables: Sequence[FlowData]) -> tuple[Versions, ...]:
+    """Each of `tables` as it was at `spec` (see `load`) and is. A saved file stands for its own table only.
 
     Raises:
         UnreadableFlowFile: there is nothing to compare with; the message says why.
@@ -23,9 +46,9 @@ def since(spec: str, directory: Path, tables: Sequence[FlowData]) -> tuple[Chang
     if Path(spec).is_file():
         if not before.keys() <= after.keys():
             raise UnreadableFlowFile(f"{spec} is of table {', '.join(before)}; here are {', '.join(after)}")
-        return tuple(compare(before[name], after[name]) for name in before)
-    kept = (compare(before[name], data) if name in before else appeared(data) for name, data in after.items())
-    return (*kept, *(vanished(data) for name, data in before.items() if name not in after))
+        return tuple((before[name], after[name]) for name in before)
+    kept = ((before.get(name), data) for name, data in after.items())
+    return (*kept, *((data, None) for name, data in before.items() if name not in after))
 
 
 def load(spec: str, directory: Path) -> tuple[FlowData, ...]:

@@ -14,13 +14,15 @@ import shutil
 import struct
 import subprocess
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from payagent.errors import DrawingFailed, NoGraphviz
 from payagent.flow.states import Pace, Profile
 from payagent.flow.table import Flow
+from payagent.review import diff_diagram
 from payagent.review.diagram import dot, mermaid
+from payagent.review.flow_file import FlowData
 
 NAME = "payment_call"
 DEFAULT = (Pace.MODEL, Profile.CARD)
@@ -77,6 +79,30 @@ def stale(directory: Path, flows: Iterable[Flow]) -> list[str]:
     fresh |= {name for name, dot_text in pictures.items() if _stamp(dot_text).encode() in _read(directory / name)}
     found = {p.name for p in directory.glob(f"{NAME}*") if p.suffix in (".dot", ".mmd", ".svg", ".png")}
     return sorted((texts.keys() | pictures.keys() | found) - fresh)
+
+
+def write_changes(directory: Path, versions: Iterable[tuple[FlowData, FlowData]]) -> Iterator[Path]:
+    """Draw what changed in each table into `directory`, as DOT, SVG and PNG, and tell each path once it is written.
+
+    Pictures of an earlier comparison of these tables are taken away.
+
+    Raises:
+        NoGraphviz: there is none; the DOT of every table is written all the same.
+        DrawingFailed: the text is no DOT.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    drawn: dict[str, str] = {}
+    for old, new in versions:
+        name = f"changes.{new.table}"
+        for form in ("dot", "svg", "png"):
+            (directory / f"{name}.{form}").unlink(missing_ok=True)
+        if old != new:
+            drawn[name] = diff_diagram.dot(old, new)
+    for name, text in drawn.items():
+        yield _put(directory / f"{name}.dot", text.encode())
+    for name, text in drawn.items():
+        yield _put(directory / f"{name}.svg", svg(text).encode())
+        yield _put(directory / f"{name}.png", png(text))
 
 
 def _texts(flows: Iterable[Flow]) -> dict[str, str]:
