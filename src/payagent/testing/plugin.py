@@ -114,8 +114,11 @@ def practice_call() -> Callable[..., PracticeCall]:
 
 
 @pytest.fixture
-def walked() -> Callable[[Flow], Walked]:
-    """Walks a table whole: `walked(flow).broken` names each broken promise, with a shortest story that leads to it."""
+def walked() -> Callable[..., Walked]:
+    """Walks a table: `walked(flow).broken` names each broken promise, with a shortest story that leads to it.
+
+    `walked(flow, until_broken=True)` ends at the first one.
+    """
     return walk
 
 
