@@ -1,45 +1,48 @@
 """Makes every slip of `payagent.review.mutants` in turn, and files what noticed it: `make mutants`.
 
-The walk judges first. What it does not notice is put to the table tests (`tests/flow`): a process of its own, in which
-`build` gives the table with the slip, runs those that try a row of the slip's state and trigger, until one fails. The
-figures go to `fsm_diagrams/mutants.md`, each verdict to `mutants.txt` beside it. A slip that nothing notices has to be
-explained in `mutants.toml`, by a pattern; if one is not, or a pattern explains nothing, the exit status is 1.
+The table check and the walk judge first, for they are cheap. What they do not notice is put to the table tests
+(`tests/flow`): these are collected and run once, to see which state and trigger each one tries; then, for each slip, a
+fork makes it in every table that the tests hold, and runs those that try a row of it, until one fails. The figures go
+to `fsm_diagrams/mutants.md`. A slip that nothing notices has to be explained in `tests/mutants.toml`; if one is not, or
+an explanation explains nothing, the exit status is 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import fnmatch
+import gc
 import itertools
 import multiprocessing
 import os
 import sys
-import tempfile
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from payagent.flow import call, machine, table
 from payagent.flow.rows import Flow
 from payagent.flow.states import Pace, Profile, State
-from payagent.review.mutants import CHECK, KINDS, TESTS, WALK, Slip, noticed, slips
-from payagent.review.rewalk import chart
+from payagent.review.mutants import CHECK, KINDS, OPEN_TOOL, TESTS, WALK, Slip, noticed, slips
+from payagent.review.rewalk import Charted, chart
 
 ROOT = Path(__file__).parents[1]
-FIGURES, VERDICTS, REASONS = (ROOT / "fsm_diagrams" / f"mutants.{end}" for end in ("md", "txt", "toml"))
+FIGURES, REASONS = ROOT / "fsm_diagrams" / "mutants.md", ROOT / "tests" / "mutants.toml"
 FLOWS = [table.build(pace, profile) for profile in Profile for pace in (Pace.AUTOMATIC, Pace.MODEL)]
 """The smaller tables first: a slip is walked in the first one that has its rows."""
 
 ALWAYS = "tests/flow/test_table.py"
 """What reads the table without driving it."""
 
-QUIET = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "--no-header", "--tb=no"]
+QUIET = ["-q", "-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "--no-header", "--no-summary"]
 
 Key = tuple[State, str]
 
@@ -60,7 +63,7 @@ def main() -> int:
     options = parser.parse_args()
     began = time.monotonic()
     every = [pair for pair in slips(FLOWS) if fnmatch.fnmatch(pair[1].name, options.only)][:: options.every]
-    verdicts = put_to_the_tests(walked(every))
+    verdicts = judged(every)
     if (options.only, options.every) == ("*", 1):
         return file(verdicts, time.monotonic() - began)
     for verdict in verdicts:
@@ -68,168 +71,163 @@ def main() -> int:
     return 0
 
 
-# The walk
-
-
-def walked(every: list[tuple[int, Slip]]) -> list[Verdict]:
-    """Each slip judged by the table check and the walk."""
+def judged(every: list[tuple[int, Slip]]) -> list[Verdict]:
+    """Each slip with what noticed it: the table check, the walk or the table tests."""
     tell(f"{len(every)} slips; the tables are walked")
-    for n in {n for n, _ in every}:
-        _charts[n] = chart(FLOWS[n])
-    with multiprocessing.get_context("fork").Pool() as pool:
-        verdicts = []
-        for verdict in progress(pool.imap(_walk, every, chunksize=8), len(every), "walked"):
-            verdicts.append(verdict)
-    return verdicts
+    _charts.update((n, chart(FLOWS[n])) for n in {n for n, _ in every})
+    bench = Bench(every)
+    os.chdir(ROOT)
+    if status := pytest.main([*QUIET, "tests/flow"], plugins=[bench]):
+        sys.exit(f"the table tests could not be run: {status!r}")
+    return bench.verdicts
 
 
-_charts: dict[int, Any] = {}
+class Bench:
+    """A pytest plugin: the table tests are collected once; a fork for each slip runs those that it can touch."""
+
+    def __init__(self, every: list[tuple[int, Slip]]) -> None:
+        self.verdicts: list[Verdict] = []
+        self._every = every
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        tell(f"the {len(session.items)} table tests are run once on the table as it is")
+        _items.update((item.nodeid, item) for item in session.items)
+        _flows.extend(one for one in gc.get_objects() if type(one) is Flow)
+        _tries.update(tries_of_the_tests())
+        gc.freeze()  # so that a fork shares the memory
+        with multiprocessing.get_context("fork").Pool() as pool:
+            self.verdicts += progress(pool.imap(_judge, self._every), len(self._every))
+        return True
 
 
-def _walk(numbered: tuple[int, Slip]) -> Verdict:
-    n, slip = numbered
-    return Verdict(slip, *noticed(_charts[n], slip))
-
-
-# The table tests
-
-
-def put_to_the_tests(verdicts: list[Verdict]) -> list[Verdict]:
-    """The same with what the table tests notice of the slips left."""
-    left = [verdict.slip for verdict in verdicts if not verdict.by]
-    _tries.update(tries_of_the_tests())
-    with multiprocessing.get_context("fork").Pool() as pool:
-        judged = dict(progress(pool.imap(_test, left, chunksize=1), len(left), "tested"))
-    return [Verdict(v.slip, TESTS, judged[v.slip.name]) if judged.get(v.slip.name) else v for v in verdicts]
-
-
+_charts: dict[int, Charted] = {}
+_items: dict[str, pytest.Item] = {}
+_flows: list[Flow] = []
+"""Every table that the collected tests hold."""
 _tries: dict[Key, list[str]] = {}
 """The tests that try a state and trigger, those first that try the fewest others."""
 
 
-class Tries:
-    """A pytest plugin: which test tries which state and trigger."""
-
-    def __init__(self) -> None:
-        self.of: dict[str, set[Key]] = {}
-        self._now: set[Key] = set()
-
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        self._now = self.of.setdefault(item.nodeid, set())
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed:
-            self.of.pop(report.nodeid, None)
-
-    def watch(self) -> None:
-        fire, decide = machine.Engine.fire, call.Call.decide
-
-        def watched_fire(engine: Any, trigger: str, view: Any) -> Any:
-            self._now.add((view.state, trigger))
-            return fire(engine, trigger, view)
-
-        def watched_decide(one: Any, event: Any, at: Any) -> Any:
-            self._now.add((one.state, one.trigger_of(event)))
-            return decide(one, event, at)
-
-        machine.Engine.fire = watched_fire  # type: ignore[method-assign]
-        call.Call.decide = watched_decide  # type: ignore[method-assign]
-
-
 def tries_of_the_tests() -> dict[Key, list[str]]:
-    """Run the table tests on the table as it is, and see what they try."""
-    tell("the table tests are run once on the table as it is")
-    tries = Tries()
+    """Run the table tests on the table as it is, and see what they try; one that fails is left out."""
 
-    def run() -> int:
-        tries.watch()
-        status = pytest.main([*QUIET, "--maxfail=1000", "tests/flow"], plugins=[tries])
-        lines = [f"{test}\t{state}\t{trigger}" for test, keys in tries.of.items() for state, trigger in keys]
-        out.write_text("\n".join(lines))
-        return int(status)
+    def run() -> str:
+        now: set[Key] = set()
+        _watch(now)
+        _change(replace)  # a table made anew, without a slip: what fails on it would fail on all
+        lines = []
+        for item, following in itertools.zip_longest(_items.values(), list(_items.values())[1:]):
+            now.clear()
+            if failed(item, following):
+                tell(f"it fails on the table as it is: {item.nodeid}")
+                continue
+            lines += [f"{item.nodeid}\t{state}\t{trigger}" for state, trigger in now]
+        return "\n".join(lines)
 
-    with tempfile.TemporaryDirectory() as directory:
-        out = Path(directory) / "tries"
-        if in_a_child(run):
-            tell("some table tests fail on the table as it is; they are left out")
-        found: dict[Key, list[str]] = {}
-        triples = [line.split("\t") for line in out.read_text().splitlines()]
+    triples = [line.split("\t") for line in in_a_child(run).splitlines()]
     count = Counter(test for test, _, _ in triples)
+    found: dict[Key, list[str]] = {}
     for test, state, trigger in sorted(triples, key=lambda triple: count[triple[0]]):
         found.setdefault((State(state), trigger), []).append(test)
     return found
 
 
-def _test(slip: Slip) -> tuple[str, str]:
-    """The slip's name, and the test that fails on it, or ""."""
-    rows = [row for flow in FLOWS for row in slip.made_in(flow).rows if row not in _known]
-    gone = [row for flow in FLOWS for row in set(flow.rows) - set(slip.made_in(flow).rows)]
-    keys = dict.fromkeys((row.source, row.trigger) for row in [*rows, *gone])
-    tests = dict.fromkeys([ALWAYS, *itertools.chain.from_iterable(_tries.get(key, ()) for key in keys)])
-    with tempfile.TemporaryDirectory() as directory:
-        out = Path(directory) / "failed"
-        in_a_child(lambda: _run(slip, list(tests), out))
-        return slip.name, out.read_text() if out.exists() else ""
+def _watch(now: set[Key]) -> None:
+    """From here on each state and trigger that is tried is put into `now`."""
+    fire, decide = machine.Engine.fire, call.Call.decide
+
+    def watched_fire(engine: Any, trigger: str, view: Any) -> Any:
+        now.add((view.state, trigger))
+        return fire(engine, trigger, view)
+
+    def watched_decide(one: Any, event: Any, at: Any) -> Any:
+        now.add((one.state, one.trigger_of(event)))
+        return decide(one, event, at)
+
+    machine.Engine.fire = watched_fire  # type: ignore[method-assign]
+    call.Call.decide = watched_decide  # type: ignore[method-assign]
 
 
-_known = {row for flow in FLOWS for row in flow.rows}
+def failed(item: pytest.Item, following: pytest.Item | None) -> bool:
+    """Whether the test fails; what it has set up and the following one needs stays."""
+    return any(report.failed for report in runtestprotocol(item, log=False, nextitem=following))
 
 
-class Failed:
-    """A pytest plugin: writes down the first test that fails."""
-
-    def __init__(self, out: Path) -> None:
-        self._out = out
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed:
-            self._out.write_text(report.nodeid)
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            self._out.write_text(f"{report.nodeid} cannot be read")
+def _judge(numbered: tuple[int, Slip]) -> Verdict:
+    n, slip = numbered
+    by, says = noticed(_charts[n], slip)
+    if not by:
+        by, says = (TESTS, test) if (test := _failing(slip)) else ("", "")
+    return Verdict(slip, by, says)
 
 
-def _run(slip: Slip, tests: list[str], out: Path) -> int:
+def _failing(slip: Slip) -> str:
+    """The first test that fails on the slip, or ""."""
+    changed = {row for flow in FLOWS for row in set(flow.rows) ^ set(slip.made_in(flow).rows)}
+    keys = {(row.source, row.trigger) for row in changed}
+    always = [name for name in _items if name.startswith(ALWAYS)]
+    trying = [name for names in itertools.zip_longest(*(_tries.get(key, ()) for key in keys)) for name in names if name]
+    first, then = (always, trying) if slip.kind == OPEN_TOOL else (trying, always)
+    tests = [_items[name] for name in dict.fromkeys([*first, *then])]
+
+    def run() -> str:
+        _change(slip.made_in)
+        pairs = itertools.zip_longest(tests, tests[1:])
+        return next((item.nodeid for item, following in pairs if failed(item, following)), "")
+
+    return in_a_child(run)
+
+
+def _change(change: Callable[[Flow], Flow]) -> None:
+    """Change every table that the tests hold or will build."""
     build = table.build
 
-    def with_slip(*arguments: Any, **options: Any) -> Flow:
-        return slip.made_in(build(*arguments, **options))
+    def changed(*arguments: Any, **options: Any) -> Flow:
+        return change(build(*arguments, **options))
 
     for module in list(sys.modules.values()):
         if getattr(module, "build", None) is build:
-            module.build = with_slip  # type: ignore[attr-defined]
-    return int(pytest.main([*QUIET, *tests], plugins=[Failed(out)]))
+            module.build = changed  # type: ignore[attr-defined]
+    for flow in _flows:
+        rows = change(flow).rows
+        for name in ("version", "by_trigger", "by_id", "tools"):  # cached, of the rows as they were
+            flow.__dict__.pop(name, None)
+        object.__setattr__(flow, "rows", rows)
 
 
-def in_a_child(run: Any) -> int:
-    """Run this in a process of its own, silently; its exit status."""
+def in_a_child(run: Callable[[], str]) -> str:
+    """What this answers in a process of its own, with nobody to hear what it prints.
+
+    Raises:
+        RuntimeError: the process ended before it had an answer.
+    """
+    reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         status = 70
         try:
-            os.chdir(ROOT)
-            silence = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(silence, 1)
-            os.dup2(silence, 2)
-            status = run()
+            os.close(reading)
+            with os.fdopen(writing, "w") as out:
+                out.write(run())
+            status = 0
         finally:
             os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        words = answer.read()
+    if status := os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
+        raise RuntimeError(f"a process for the tests ended with status {status}")
+    return words
 
 
 # What is filed
 
 
 def file(verdicts: list[Verdict], seconds: float) -> int:
-    """Write verdicts and figures; 1 if a slip is left unexplained, or an explanation explains nothing."""
-    reasons = tomllib.loads(REASONS.read_text("utf-8")) if REASONS.exists() else {}
-    left = [verdict.slip.name for verdict in verdicts if not verdict.by]
-    why = {name: next((r for pattern, r in reasons.items() if fnmatch.fnmatch(name, pattern)), "") for name in left}
-    VERDICTS.write_text("".join(f"{v.by or 'explained'}\t{v.slip.name}\t{v.says}\n" for v in verdicts), "utf-8")
-    FIGURES.write_text("\n".join([*figures(verdicts, seconds), *explained(why), ""]), "utf-8")
+    """Write the figures; 1 if a slip is left unexplained, or an explanation explains nothing."""
+    why, idle = explained([v.slip.name for v in verdicts if not v.by], tomllib.loads(REASONS.read_text("utf-8")))
+    FIGURES.write_text("\n".join([*figures(verdicts, why, seconds), *reasons(why), ""]), "utf-8")
     unexplained = [name for name, reason in why.items() if not reason]
-    idle = [p for p in reasons if not any(fnmatch.fnmatch(name, p) for name in left)]
     for name in unexplained:
         print(f"unnoticed and unexplained: {name}")
     for pattern in idle:
@@ -237,41 +235,57 @@ def file(verdicts: list[Verdict], seconds: float) -> int:
     return 1 if unexplained or idle else 0
 
 
-def figures(verdicts: list[Verdict], seconds: float) -> Iterator[str]:
+def explained(left: list[str], known: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Of each slip left the reason that a pattern gives, or ""; and the patterns that none of them matches."""
+    why = {name: next((r for pattern, r in known.items() if fnmatch.fnmatchcase(name, pattern)), "") for name in left}
+    return why, [pattern for pattern in known if not any(fnmatch.fnmatchcase(name, pattern) for name in left)]
+
+
+def tables() -> str:
+    """The tables that run and their versions, as they stand in the figures."""
+    return ", ".join(f"`{flow.pace}.{flow.profile}` `{flow.version}`" for flow in FLOWS)
+
+
+def figures(verdicts: list[Verdict], why: Mapping[str, str], seconds: float) -> Iterator[str]:
+    """The page but for its reasons."""
     yield from ["# Slips in the tables, and what notices them", ""]
-    yield "Written by `make mutants`: every row as it was written, with one slip at a time (`payagent.review.mutants`)."
-    yield f"It took {seconds / 60:.0f} minutes with {os.cpu_count()} processors. Of tables "
-    yield ", ".join(f"`{flow.pace}.{flow.profile}` `{flow.version}`" for flow in FLOWS) + "."
-    yield from ["", "| slip | made | table check | walk | table tests | explained |", "|---|---:|---:|---:|---:|---:|"]
-    count = Counter((verdict.slip.kind, verdict.by) for verdict in verdicts)
-    total = Counter(verdict.by for verdict in verdicts)
+    yield "Every row as it was written, with one slip at a time (`payagent.review.mutants`); all of them were made."
+    yield f"Written on {datetime.now(UTC):%Y-%m-%d} by `make mutants`, in {seconds / 60:.0f} minutes with"
+    yield f"{os.cpu_count()} processors, of the tables {tables()}."
+    yield from ["", "| slip | made | table check | walk | table tests | explained | unexplained |"]
+    yield "|---|---:|---:|---:|---:|---:|---:|"
+    ends = [(v.slip.kind, v.by or ("explained" if why[v.slip.name] else "unexplained")) for v in verdicts]
     for kind in KINDS:
-        yield _line(kind, [count[kind, by] for by in (CHECK, WALK, TESTS, "")])
-    yield _line("all", [total[by] for by in (CHECK, WALK, TESTS, "")])
+        yield _line(kind, Counter(end for of, end in ends if of == kind))
+    yield _line("all", Counter(end for _, end in ends))
 
 
-def _line(name: str, counts: list[int]) -> str:
-    return f"| {name} | {sum(counts)} | " + " | ".join(map(str, counts)) + " |"
+def _line(name: str, count: Counter[str]) -> str:
+    columns = (CHECK, WALK, TESTS, "explained", "unexplained")
+    return f"| {name} | {count.total()} | " + " | ".join(str(count[column]) for column in columns) + " |"
 
 
-def explained(why: dict[str, str]) -> Iterator[str]:
-    yield from ["", "## Noticed by nothing, and why that is right", ""]
+def reasons(why: dict[str, str]) -> Iterator[str]:
+    """What nothing notices, by the reason for it."""
+    yield from ["", "## Noticed by nothing, and why"]
     for reason in dict.fromkeys(why.values()):
-        yield from [f"{reason or '**Not explained.**'}", ""]
-        yield from [*(f"- {name}" for name, one in why.items() if one == reason), ""]
+        yield from ["", reason or "**Not explained yet.**", ""]
+        yield from (f"- {name}" for name, one in why.items() if one == reason)
 
 
 def tell(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 
-def progress(results: Iterator[Any], total: int, done: str) -> Iterator[Any]:
-    """Tell on stderr how far it is, at each tenth."""
+def progress(verdicts: Iterator[Verdict], total: int) -> Iterator[Verdict]:
+    """Tell on stderr what nothing noticed, and at each tenth how far it is."""
     began = time.monotonic()
-    for n, result in enumerate(results, start=1):
-        yield result
+    for n, verdict in enumerate(verdicts, start=1):
+        yield verdict
+        if not verdict.by:
+            tell(f"unnoticed: {verdict.slip.name}")
         if n * 10 // total > (n - 1) * 10 // total:
-            tell(f"{done} {n} of {total} in {time.monotonic() - began:.0f} s")
+            tell(f"judged {n} of {total} in {time.monotonic() - began:.0f} s")
 
 
 if __name__ == "__main__":

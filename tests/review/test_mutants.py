@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import mutation
 import pytest
 
 from payagent.flow.check import check
@@ -83,3 +84,12 @@ def test_a_slip_about_the_money_is_noticed(charted: Charted, kind: str, at: str,
     (slip,) = [one for one in ALL if (one.kind, one.at, one.what) == (kind, at, what)]
 
     assert noticed(charted, slip)[0] == WALK
+
+
+def test_a_slip_left_needs_a_reason_and_a_reason_a_slip() -> None:
+    """The first pattern that matches explains it; what explains nothing is named."""
+    known = {"drop guard: *": "Others stand behind it.", "swap party: *": "No more."}
+    why, idle = mutation.explained(["drop guard: a@b: c", "drop row: a@b"], known)
+
+    assert why == {"drop guard: a@b: c": "Others stand behind it.", "drop row: a@b": ""}
+    assert idle == ["swap party: *"]
