@@ -70,6 +70,15 @@ def test_a_revision_gives_the_tables_of_that_time(drawings: Path) -> None:
     assert load("HEAD", drawings) == (AUTOMATIC, OLD)
 
 
+def test_other_files_beside_the_tables_are_not_read(drawings: Path) -> None:
+    """The proofs' figures are no table, and stand in the same folder."""
+    (drawings / "payment_call.proofs.json").write_text('{"walks": []}')
+    git(drawings, "add", ".")
+    git(drawings, "commit", "-q", "-m", "Save the proofs")
+
+    assert load("HEAD", drawings) == (AUTOMATIC, OLD)
+
+
 def test_since_a_revision_every_table_is_compared(drawings: Path) -> None:
     """One that is new loosens; one that is gone is told."""
     git(drawings, "rm", "-q", AUTOMATIC.file_name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,9 @@ from payagent.review.diff import Changes, appeared, compare, vanished
 from payagent.review.flow_file import NAME, FlowData, UnreadableFlowFile, from_text
 
 GIT_SECONDS = 30
+
+TABLE_FILE = re.compile(rf"{NAME}\.[^.]+\.[^.]+\.json")
+"""A table's file bears its pace and profile; the proofs' figures beside it do not."""
 
 
 Versions = tuple[FlowData | None, FlowData | None]
@@ -64,7 +68,7 @@ def load(spec: str, directory: Path) -> tuple[FlowData, ...]:
         raise UnreadableFlowFile(f"{spec} is not a file, and there is no folder {directory} whose history could tell")
     commit = _commit(spec, directory)
     listed = _git(directory, "ls-tree", "--name-only", commit, "./").stdout.splitlines()
-    names = [name for name in listed if name.startswith(f"{NAME}.") and name.endswith(".json")]
+    names = [name for name in listed if TABLE_FILE.fullmatch(name)]
     if not names:
         raise UnreadableFlowFile(f"there is no flow file in {directory} at {spec}: it is from before they were saved")
     return tuple(from_text(_git(directory, "show", f"{commit}:./{name}").stdout, f"{name} at {spec}") for name in names)
