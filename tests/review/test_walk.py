@@ -235,6 +235,20 @@ BREAKS: dict[str, tuple[Callable[[Flow], Flow], str]] = {
         lambda flow: with_row(flow, a_row("caller_spoke", S.ENDED, S.CHOOSING_AMOUNT, Party.LINE, o.think)),
         "a final state is never left",
     ),
+    "words said meanwhile are forgotten": (
+        lambda flow: changed(
+            flow, on("cancel_accepted", S.CANCELLING_PAYMENT), only(o.say("cancelled"), o.release_bill)
+        ),
+        "what the caller said meanwhile is answered",
+    ),
+    "a person is called, and the caller stays with the model": (
+        lambda flow: changed(flow, on("human_agent_handoff", S.CHOOSING_AMOUNT), only(o.say("hand_off"))),
+        "a call that is handed over or ended ends its relay",
+    ),
+    "the model ends the call, and it goes on": (
+        lambda flow: changed(flow, on("end_call"), only()),
+        "a call that is handed over or ended ends its relay",
+    ),
     "an order is given twice": (
         lambda flow: changed(flow, charging, doing(o.say("one_moment"), o.say("one_moment"))),
         "no step gives the same order twice",

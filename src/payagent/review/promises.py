@@ -102,8 +102,7 @@ _PARTING = frozenset({State.CANCELLING_PAYMENT, State.PAYMENT_OUTCOME_UNKNOWN, S
 
 
 def _is_quiet(m: Moment) -> bool:
-    thinks = any(isinstance(order, do.Think) for order in m.step.orders)
-    return not m.after.flow.tools[m.after.state] and not thinks and not m.after.facts.turn
+    return not m.after.flow.tools[m.after.state] and not _gives(m, do.Think) and not m.after.facts.turn
 
 
 # 2. The charge
@@ -163,6 +162,26 @@ def _names_the_amount(m: Moment) -> bool:
 _MONEY_SENTENCES = ("about_to_pay", "ready", "paid", "paid_without_code")
 
 
+# 6. Silence
+
+
+def _gives(m: Moment, kind: type[do.Order]) -> bool:
+    return any(isinstance(order, kind) for order in m.step.orders)
+
+
+_OVER = frozenset({State.PAYMENT_COMPLETED, State.PAYMENT_DECLINED, State.PAYMENT_CANCELLED})
+
+
+def _leaves(step: Kind) -> bool:
+    """The call is handed over while its relay runs, or the model ends it."""
+    enters = step.after is State.HANDING_OFF is not step.before and step.event not in (ev.RelayEnded, ev.RelayFailed)
+    return enters or (step.tool == "end_call" and bool(step.row))
+
+
+def _ends_the_relay(m: Moment) -> bool:
+    return m.now.session_open or m.now.creating or bool(m.now.hold) or _gives(m, do.EndRelay)
+
+
 # 7. The session
 
 
@@ -190,7 +209,8 @@ def _cancels_no_charge(m: Moment) -> bool:
 
 
 def _gives_each_order_once(m: Moment) -> bool:
-    orders = m.step.orders
+    # Two of an account's other bills may be alike, in name and amount.
+    orders = [order for order in m.step.orders if not (isinstance(order, do.Say) and order.sentence == "other_bill")]
     return not any(order in orders[:n] for n, order in enumerate(orders))
 
 
@@ -239,6 +259,18 @@ _ALL: tuple[Promise, ...] = (
         lambda m: bool(m.step.timers),
     ),
     Promise(
+        6,
+        "what the caller said meanwhile is answered when a payment is over",
+        lambda step: step.after in _OVER and step.before is not step.after,
+        lambda m: not m.call.facts.unanswered or _gives(m, do.Think),
+    ),
+    Promise(
+        6,
+        "a call that is handed over or ended ends its relay at once, unless its payment has to be closed first",
+        _leaves,
+        _ends_the_relay,
+    ),
+    Promise(
         7,
         "a payment session is open only while its fields are taken or its charge is under way",
         lambda _: True,
@@ -258,7 +290,7 @@ _ALL: tuple[Promise, ...] = (
     ),
     Promise(
         8,
-        "no step gives the same order twice",
+        "no step gives the same order twice, but to name bills that are alike",
         lambda step: len(set(step.orders)) < len(step.orders),
         _gives_each_order_once,
     ),
