@@ -16,7 +16,7 @@ help:
 	@echo "make demo     the lab in a browser: make a payment call (no account, no phone, no key)"
 	@echo "make test     lint, types, import contracts, diagrams, tests, coverage"
 	@echo "make hostile  play 400 000 steps in which everybody does as they please, and check every promise on each"
-	@echo "make mutants  put every slip in a row of the tables to the proofs and the table tests (long; files the figures)"
+	@echo "make mutants  put every slip in a row of the tables to the proofs and the table tests (minutes; files the figures)"
 	@echo "make lint     all checks but the tests"
 	@echo "make bench    how fast it is, beside floors (bench/README.md); make bench-wait and so on for one of them"
 	@echo "make format   format the code and mend what ruff can mend"

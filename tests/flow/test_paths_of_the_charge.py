@@ -201,6 +201,7 @@ def test_a_field_that_twilio_still_misses(paced: Flow) -> None:
     call.key_in_card().go_ahead()
     call.answer(ev.CompleteRefused, code=64019)
 
+    assert "field_missing" in sayings(step.orders)
     assert do.Think() in step.orders
     assert first in (S.CARD_NUMBER_DUE, S.CARD_NUMBER_ENTRY)
     assert captured == frozenset()

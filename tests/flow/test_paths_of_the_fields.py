@@ -103,6 +103,7 @@ def test_a_refused_capture_is_tried_again_and_then_a_person_helps(flow: Flow, fi
     for _ in range(2):
         call.answer(ev.CaptureRefused, field=field.name, code=64020)
         assert (call.state, call.said()) == (again(flow, field), ["capture_failed"])
+        assert (do.Think() in call.steps[-1].orders) is (flow.pace is Pace.MODEL)
         assert captures(call) == ([] if flow.pace is Pace.MODEL else [field.name])
         if flow.pace is Pace.MODEL:
             call.say("go on")

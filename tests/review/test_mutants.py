@@ -86,6 +86,13 @@ def test_a_slip_about_the_money_is_noticed(charted: Charted, kind: str, at: str,
     assert noticed(charted, slip)[0] == WALK
 
 
+def test_the_figures_on_file_are_of_the_tables_that_run() -> None:
+    """A table that changed has its slips made anew."""
+    on_file = mutation.FIGURES.read_text("utf-8")
+
+    assert mutation.tables() in on_file, "the figures of the slips are of other tables; run: make mutants"
+
+
 def test_a_slip_left_needs_a_reason_and_a_reason_a_slip() -> None:
     """The first pattern that matches explains it; what explains nothing is named."""
     known = {"drop guard: *": "Others stand behind it.", "swap party: *": "No more."}
