@@ -9,7 +9,7 @@ from playwright.async_api import Page, ViewportSize
 
 from payagent.review.page import html
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.promise(9)]
+pytestmark = pytest.mark.needs("chromium")
 
 A4_INSIDE_MARGINS: ViewportSize = {"width": 703, "height": 1017}  # 186 by 269 mm, at 96 dots an inch
 DRAWINGS = Path(__file__).parents[2] / "fsm_diagrams"
