@@ -97,7 +97,7 @@ async def test_what_a_stranger_may_choose_is_other(line: Line, tmp_path: Path) -
     assert value(metrics, "payagent_model_failures_total", reason="other") == 1
     assert value(metrics, "payagent_refusals_total", what="other") == 1
     assert value(metrics, "payagent_http_seconds_count", path="other", status="other") == 1
-    assert not re.search("John|foresaw|CA0123|gladly|418", metrics.text().decode())
+    assert not re.search('John|foresaw|CA0123|gladly|"418"', metrics.text().decode())
 
 
 async def test_turns_are_timed_to_their_first_word_and_to_their_end(line: Line) -> None:

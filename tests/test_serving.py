@@ -35,8 +35,9 @@ class Drained:
         return await self.server.on_tick(1)
 
 
-async def test_callers_may_finish() -> None:
+async def test_callers_may_finish(monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGTERM only takes leave: the end comes when the last caller is gone."""
+    monkeypatch.setattr(serving, "LAST_QUESTION_SECONDS", 0.0)
     line = Drained(callers=2)
     line.server.handle_exit(signal.SIGTERM, None)
     early = (line.drain.begun, await line.ends(), line.server.should_exit)
@@ -44,6 +45,18 @@ async def test_callers_may_finish() -> None:
 
     assert early == (True, False, False)
     assert await line.ends()
+
+
+async def test_the_last_caller_is_still_asked_about() -> None:
+    """Twilio asks what next when a relay is closed; a line that nobody called has nothing to wait for."""
+    line, quiet = Drained(callers=1), Drained(callers=0)
+    for one in (line, quiet):
+        one.server.handle_exit(signal.SIGTERM, None)
+    await line.ends()
+    line.switchboard.callers = 0
+
+    assert not await line.ends()
+    assert await quiet.ends()
 
 
 async def test_not_for_ever() -> None:

@@ -1,7 +1,7 @@
 """Runs the line: one process or several on one socket, and each of them to its end in good order.
 
 * SIGTERM drains: `/readyz` says so, so that the balancer sends new calls elsewhere; those that come all the same are
-  taken. The process ends when no caller is connected any more, at the latest after `DRAIN_SECONDS`: a relay that is
+  taken. The process ends a moment after the last caller has left, at the latest after `DRAIN_SECONDS`: a relay that is
   closed then comes back at another worker. SIGINT, or a second SIGTERM, ends at once.
 * Several workers are processes of their own on one listening socket. One that dies is replaced; one that cannot start
   ends all of them, since the next would fare no better; and without their parent they drain.
@@ -32,6 +32,9 @@ _log = structlog.get_logger("payagent.serving")
 CLOSE_SECONDS = 5
 """What requests under way get when the sockets are closed."""
 
+LAST_QUESTION_SECONDS = 1.0
+"""After the last caller's relay is closed, Twilio asks what next; a process that is gone by then cannot say goodbye."""
+
 AGAIN_SECONDS = 1.0
 """Before a worker that died is replaced: one that dies at once must not do so a thousand times a second."""
 
@@ -49,6 +52,7 @@ class DrainingServer(uvicorn.Server):
         self._seconds = seconds
         self._parent = parent
         self._end = 0.0
+        self._asked_until = 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve; uvicorn itself says so only where it has opened the socket."""
@@ -72,10 +76,15 @@ class DrainingServer(uvicorn.Server):
         """Ten times a second; whether to end."""
         if self._parent and os.getppid() != self._parent and not self._drain.begun:
             self._begin()
-        over = self._drain.begun and asyncio.get_running_loop().time() >= self._end
-        if over or (self._drain.begun and not self._callers()):
+        if self._drain.begun and self._is_over(asyncio.get_running_loop().time()):
             self.should_exit = True
         return await super().on_tick(counter)
+
+    def _is_over(self, now: float) -> bool:
+        if self._callers():
+            self._asked_until = now + LAST_QUESTION_SECONDS
+            return now >= self._end
+        return now >= min(self._end, self._asked_until)
 
     def _callers(self) -> int:
         desk: FrontDesk = self._app.state.desk

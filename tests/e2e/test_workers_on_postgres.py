@@ -212,8 +212,8 @@ async def test_workers_of_one_machine(tmp_path: Path, postgres_url: str) -> None
             for times, pid in enumerate(children(line.process.pid), start=1):  # the caller is at one of them
                 os.kill(pid, signal.SIGKILL)
                 await line.logs("a worker is gone", times)
+                await line.logs(UP, 2 + times)
             result = await playing
-            await line.logs(UP, 4)
             assert len(children(line.process.pid)) == 2
             assert await line.stop() == 0
 
