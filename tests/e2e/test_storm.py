@@ -15,7 +15,7 @@ from payagent.storm.telling import lines
 async def test_after_a_storm_the_books_agree(tmp_path: Path) -> None:
     """Every fault there is, a `kill -9`, and not one difference; something was charged, and something went wrong."""
     progress = Progress(20)
-    plan = Plan(calls=20, seed=4, kills=1, scale=0.05, calls_a_second=8)
+    plan = Plan(calls=20, seed=4, kills=1, scale=0.08, calls_a_second=8)
     report = await storm(plan, tmp_path, progress)
 
     # a busy machine is silent too: how long nothing was heard is for a storm that has the machine for itself
