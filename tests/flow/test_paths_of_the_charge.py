@@ -64,6 +64,21 @@ def test_three_declined_cards_are_enough(paced: Flow) -> None:
     assert call.state is S.HANDING_OFF
 
 
+@pytest.mark.parametrize("by_rest", [False, True])
+def test_the_last_declined_card_counts_too(paced: Flow, by_rest: bool) -> None:
+    """The bill is freed, the card counts against the account, and the relay is left for a person."""
+    call = chosen(paced)
+    for _ in range(3):
+        call.start().open().key_in_card().go_ahead()
+        if by_rest:
+            call.answer(ev.CompleteRefused, code=64012)
+        else:
+            call.report(ev.PaymentFailed, **DECLINED)
+
+    assert call.ordered(do.ReleaseBill) == [do.ReleaseBill("B-1", f"CA1:{n}", declined=True) for n in (1, 2, 3)]
+    assert call.ordered(do.EndRelay) == [do.EndRelay()]
+
+
 def test_declined_then_stop() -> None:
     """A declined session is dead already: there is nothing to cancel."""
     call = charging()
