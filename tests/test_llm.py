@@ -382,6 +382,27 @@ async def test_the_consumers_own_time_does_not_count_against_it() -> None:
     assert caught.value.reason == "timeout_turn"
 
 
+async def test_a_time_out_is_no_cancellation() -> None:
+    """Whoever consumes the turn goes on undisturbed after its time-out."""
+    async with stuck() as (answer, _), model_of(answer, first_word_seconds=0.05) as model:
+        with pytest.raises(ModelFailed):
+            await anext(model.turn(TALK, []))
+        task = asyncio.current_task()
+
+    assert task
+    assert not task.cancelling()
+
+
+async def test_a_cancelled_consumer_is_cancelled() -> None:
+    """Also when its time is over at that very moment: to be cancelled is not to be told of a time-out."""
+    async with stuck() as (answer, _), model_of(answer, first_word_seconds=0) as model:
+        consumer = asyncio.create_task(anext(model.turn(TALK, [])))  # type: ignore[arg-type]
+        await asyncio.sleep(0)  # it has begun, and its time is over
+        asyncio.get_running_loop().call_later(0, consumer.cancel)  # right behind the time-out
+        with pytest.raises(asyncio.CancelledError):
+            await consumer
+
+
 async def test_closing_the_turn_closes_the_stream() -> None:
     """A consumer that stops in the middle lets go of the model at once."""
     async with stuck(words("Hello")) as (answer, gone), model_of(answer) as model:

@@ -101,27 +101,26 @@ class Model:
                 (other 4xx), `unreachable`, `cut` (ended without a finish), `empty` (neither words nor tool) or
                 `garbage` (not the API's format).
         """
-        watch = _Watch(self._first_word_seconds, self._turn_seconds)
         answer = _Answer()
-        async with aclosing(self._chunks(self._body(messages, tools), watch)) as chunks:
-            async for chunk in chunks:
-                if words := answer.take(chunk):
-                    yield Words(words)
-                if answer.has_begun:
-                    watch.went_on()
-                if answer.finish:
-                    break
-            for piece in answer.pieces():
-                yield piece
-            await _drain(chunks)
+        with _Watch(self._first_word_seconds, self._turn_seconds) as watch:
+            async with aclosing(self._chunks(self._body(messages, tools), watch)) as chunks:
+                async for chunk in chunks:
+                    if words := answer.take(chunk):
+                        yield Words(words)
+                    if answer.has_begun:
+                        watch.went_on()
+                    if answer.finish:
+                        break
+                for piece in answer.pieces():
+                    yield piece
+                await _drain(chunks)
 
     async def check(self) -> None:
         """See whether the API knows the key and the model. Raises ModelFailed as `turn` does."""
         import httpx2
 
-        watch = _Watch(self._turn_seconds, self._turn_seconds)
         path = f"/models/{quote(self._model, safe='')}"
-        with _mapped():
+        with _mapped(), _Watch(self._turn_seconds, self._turn_seconds) as watch:
             await watch.wait(self._client.get(path, cast_to=httpx2.Response))
 
     async def close(self) -> None:
@@ -154,31 +153,57 @@ class Model:
 
 
 class _Watch:
-    """The turn's deadline, and that of its next piece; must be made when the turn begins, inside the loop."""
+    """The turn's deadline, and that of its next piece; must be made when the turn begins, by the task that takes it.
+
+    One timer for the whole turn, set again when it rings too early: a time-out of its own costs more than a piece.
+    """
 
     def __init__(self, first_word_seconds: float, turn_seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
         self._piece_seconds = first_word_seconds
-        self._turn_over = asyncio.get_running_loop().time() + turn_seconds
+        self._turn_over = self._loop.time() + turn_seconds
+        self._task = asyncio.current_task()
+        self._waiting = self._rang = False
         self._expect("timeout_first_word")
+        self._timer: asyncio.Handle | None = self._loop.call_at(self._until, self._ring)
+
+    def __enter__(self) -> _Watch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer:
+            self._timer.cancel()
 
     def went_on(self) -> None:
         """A piece came: the next one has as long as the first, so that a stream that hangs is not a long silence."""
         self._expect("stalled")
 
     def _expect(self, reason: str) -> None:
-        self._until = min(asyncio.get_running_loop().time() + self._piece_seconds, self._turn_over)
+        self._until = min(self._loop.time() + self._piece_seconds, self._turn_over)
         self._reason = reason if self._until < self._turn_over else "timeout_turn"
 
     async def wait(self, awaitable: Awaitable[T]) -> T:
-        """Wait no longer than allowed.
-
-        A time-out stands around each single wait and never around a `yield`, where it would cancel the consumer.
-        """
+        """Wait no longer than allowed; whoever consumes the turn is at work between two waits, and is never cut."""
+        if self._timer is None:
+            self._timer = self._loop.call_soon(self._ring)
+        self._waiting = True
         try:
-            async with asyncio.timeout_at(self._until):
-                return await awaitable
-        except TimeoutError:
-            raise ModelFailed(self._reason) from None
+            return await awaitable
+        except asyncio.CancelledError:
+            if self._rang and self._task and not self._task.uncancel():  # cancelled by nobody else
+                raise ModelFailed(self._reason) from None
+            raise
+        finally:
+            self._waiting = False
+
+    def _ring(self) -> None:
+        if self._loop.time() < self._until:
+            self._timer = self._loop.call_at(self._until, self._ring)
+            return
+        self._timer = None  # whoever waits next rings it at once
+        if self._waiting and self._task:
+            self._rang = True
+            self._task.cancel()
 
 
 class _Lines:
