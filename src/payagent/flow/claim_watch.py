@@ -19,6 +19,9 @@ _BOUNDARY = re.compile(
 LONGEST_CLAUSE = 400
 """Characters; beyond that a clause is taken to end, so that no text makes the judgement slow."""
 
+LONGEST_BOUNDARY = 12
+"""Characters: a boundary that the next letters can still make begins no further back than that."""
+
 _WORD = re.compile(r"[^\W_][\w']*")
 _LAST_WORD = re.compile(r"[^\W_][\w']*$")
 _BEGINNINGS = frozenset(stem[:n] for stem in STEMS for n in range(2, len(stem)))
@@ -31,15 +34,15 @@ _GOES_ON = re.compile(r"^(?:and|or|y|o|e|u|ni|nor)\b")
 class ClaimWatch:
     """One turn's words. `stopped` is what was held back when a claim was found, "" so far."""
 
-    __slots__ = ("_before", "_conditional", "_open", "_record", "_sent", "stopped")
+    __slots__ = ("_before", "_conditional", "_hinted", "_looked", "_open", "_record", "_sent", "_unread", "stopped")
 
     def __init__(self, record: OnRecord) -> None:
         self.stopped = ""
         self._record = record
         self._before = ""
-        self._conditional = False
+        self._conditional = self._hinted = False
         self._open = ""
-        self._sent = 0
+        self._sent = self._looked = self._unread = 0
 
     def feed(self, text: str) -> str:
         """Take the next piece in; what may be spoken now."""
@@ -47,12 +50,13 @@ class ClaimWatch:
             return ""
         self._open += text
         passed = ""
-        while found := _BOUNDARY.search(self._open):
+        while found := _BOUNDARY.search(self._open, max(0, self._looked - LONGEST_BOUNDARY)):
             if self._lies(self._open[: found.start()], found["mark"] or ","):
                 return passed + self._stop()
             passed += self._open[self._sent : found.end()]
             self._close_clause(self._open[: found.start()], whole=bool(found["mark"] or found["line"]))
-            self._open, self._sent = self._open[found.end() :], max(0, self._sent - found.end())
+            self._begin_clause(self._open[found.end() :], max(0, self._sent - found.end()))
+        self._looked = len(self._open)
         if len(self._open) > LONGEST_CLAUSE:
             return passed + self._cut_clause()
         upto = max(self._sent, self._free())
@@ -65,17 +69,22 @@ class ClaimWatch:
             return ""
         if self._lies(self._open.rstrip(" .!?;:,…"), self._open.rstrip()[-1:]):
             return self._stop()
-        rest, self._open, self._sent = self._open[self._sent :], "", 0
+        rest = self._open[self._sent :]
+        self._begin_clause("", 0)
         return rest
+
+    def _begin_clause(self, text: str, sent: int) -> None:
+        """`text` is the open clause so far, of which `sent` letters have passed."""
+        self._open, self._sent, self._looked, self._unread = text, sent, 0, 0
+        self._hinted = hints("", self._before)
 
     def _cut_clause(self) -> str:
         """Nobody speaks so long without a pause: what there is of the clause is judged as a whole."""
-        text, self._open = self._open, ""
+        text, sent = self._open, self._sent
         if self._lies(text, ","):
-            self._open = text
             return self._stop()
         self._close_clause(text, whole=False)
-        sent, self._sent = self._sent, 0
+        self._begin_clause("", 0)
         return text[sent:]
 
     def _lies(self, text: str, mark: str) -> bool:
@@ -87,7 +96,8 @@ class ClaimWatch:
         return opens_condition(text) or (self._conditional and bool(_GOES_ON.match(text) or not text))
 
     def _stop(self) -> str:
-        self.stopped, self._open, self._sent = self._open[self._sent :] or self._open, "", 0
+        self.stopped = self._open[self._sent :] or self._open
+        self._begin_clause("", 0)
         return ""
 
     def _close_clause(self, text: str, *, whole: bool) -> None:
@@ -97,16 +107,23 @@ class ClaimWatch:
 
     def _free(self) -> int:
         """How much of the open clause can be spoken already."""
-        end, text = len(self._open), plain(self._open)
-        if not hints(text, self._before):  # of most clauses: only a word to come may change that
-            last = _LAST_WORD.search(self._open)
+        end = len(self._open)
+        if not self._is_hinted():  # most clauses: only a word to come may change that
+            last = _LAST_WORD.search(self._open, self._unread)
             begins = last and last.group().casefold() in _BEGINNINGS
-            return last.start() if last and begins and not self._reaches_over(text) else end
+            return last.start() if last and begins and not self._reaches_over(plain(self._open)) else end
         unread = (word for word in _WORD.finditer(self._open) if word.end() > self._sent or word.end() == end)
         hold = next((word.start() for word in unread if self._may_claim(word)), None)
         if hold is None:
             return end
-        return end if self._reaches_over(text) else hold
+        return end if self._reaches_over(plain(self._open)) else hold
+
+    def _is_hinted(self) -> bool:
+        """Whether anything in the open clause can be about money; every word but the last is looked at once."""
+        if not self._hinted:
+            self._hinted = hints(plain(self._open[self._unread :]), "")
+            self._unread = self._open.rfind(" ") + 1
+        return self._hinted
 
     def _reaches_over(self, text: str) -> bool:
         """Whether the clause began as what claims nothing, whatever follows."""
