@@ -894,6 +894,29 @@ async def test_a_race_for_the_same_step_has_one_winner_and_no_loser(line: Line) 
     assert [step.seq for step in await line.steps()] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize(("alone", "read"), [(False, ["steps"]), (True, [])])
+async def test_who_writes_alone_does_not_look_for_what_others_wrote(line: Line, alone: bool, read: list[str]) -> None:
+    """An event that is not worth a record is worth a look at the record only where others write too."""
+    worker = await line.hire(alone=alone)
+    session = await worker.switchboard.get(CALL)
+    done: list[str] = []
+    worker.pen.after = done.append
+    step = await session.post(ev.TimeUp("silence", virtual_now() - timedelta(days=1)))
+
+    assert step is None
+    assert done == read
+
+
+async def test_who_is_wrong_to_think_that_it_writes_alone_learns_it(line: Line) -> None:
+    """Nothing is decided on old facts: a number that is taken tells."""
+    session = await (await line.hire(alone=True)).switchboard.get(CALL)
+    await line.session.post(ev.CallerInterrupted("He"))
+    step = await session.post(ev.LanguageKeyPressed("es"))
+
+    assert step is not None
+    assert step.seq == line.session.call.seq + 1
+
+
 async def test_the_loser_of_a_race_decides_by_the_new_facts(line: Line) -> None:
     """The same tool call is not good twice: the state it was meant for is over."""
     await line.agreed()

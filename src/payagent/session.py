@@ -78,6 +78,8 @@ class Desk:
     metrics: Metrics = field(default_factory=Metrics)
     outage_seconds: float = 10.0
     traces: Traces = NO_TRACES
+    alone: bool = False
+    """Nobody else writes the record: there is nothing to take in from others, unless a number turns out to be taken."""
 
 
 class Session:
@@ -233,7 +235,7 @@ class Session:
                 turn.words = words
                 raise
         if event is None:
-            await self._catch_up()
+            await self._look_up()
             return None
         return await self._record(event)
 
@@ -244,7 +246,7 @@ class Session:
                 return None
             began, step = time_ns(), self.call.decide(event, self._desk.now())
             if step is None:
-                if await self._catch_up():  # what is not worth a record here may be after others' steps
+                if await self._look_up():  # what is not worth a record here may be after others' steps
                     continue
                 return None
             try:
@@ -263,6 +265,10 @@ class Session:
             self._show(step)
             return step
         raise JournalFailed(f"step {self.call.seq + 1} of {self.call.call_sid} was written by others again and again")
+
+    async def _look_up(self) -> bool:
+        """Whether others have recorded steps; they are taken in."""
+        return not self._desk.alone and await self._catch_up()
 
     async def _catch_up(self) -> bool:
         """Take in the steps that other workers have recorded, saying what they order; whether there were any."""

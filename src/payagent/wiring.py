@@ -131,7 +131,8 @@ def application(
             patience = settings.outage_seconds * settings.time_scale
             seen = list(watchers)
             locales = _locales(settings)
-            desk = Desk(journal, performer, model, sentences, locales, now, seen, metrics, patience, traces)
+            alone = settings.database_path is not None
+            desk = Desk(journal, performer, model, sentences, locales, now, seen, metrics, patience, traces, alone)
             spool = Spool(settings.spool_path, settings.journal_secret)
             switchboard = Switchboard(flow, desk, spool)
             sealing = Sealing(journal, settings.seal_seconds, now)
