@@ -243,3 +243,24 @@ def test_the_level_holds_for_all() -> None:
 
     assert first.getvalue() == ""
     assert [line["event"] for line in logged(second)] == ["yes"]
+
+
+def test_a_line_that_cannot_be_written_breaks_no_call() -> None:
+    """Nobody reads the other end of the pipe any more, or a value cannot be shown: the work goes on."""
+
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    class Unspeakable:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    stream = io.StringIO()
+    configure(stream=Gone())
+    structlog.get_logger("payagent.a").info("lost")
+    configure(stream=stream)
+    structlog.get_logger("payagent.b").info("lost too", value=Unspeakable())
+    structlog.get_logger("payagent.b").info("read")
+
+    assert [line["event"] for line in logged(stream)] == ["read"]

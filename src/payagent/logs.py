@@ -1,9 +1,10 @@
-"""Logging: structlog and the standard library through one formatter, with card numbers and secrets cut out.
+"""Logging: structlog and the standard library to one stream in one form, with card numbers and secrets cut out.
 
 Rules: JSON unless the stream is a terminal. Every line of every logger, tracebacks included, passes the redaction,
-which stands last before the renderer, so that nothing is added behind it. Only payagent's own loggers may go below
-INFO: at DEBUG, others print socket frames and form bodies. What describes a call (`call_sid`, `seq`, `state`) is bound
-by `structlog.contextvars`.
+which stands last before the renderer, so that nothing is added behind it. A line that cannot be written breaks no call.
+payagent's own lines, one a step and more, do not go through the standard library: that would take twice as long. Only
+payagent's own loggers may go below INFO: at DEBUG, others print socket frames and form bodies. What describes a call
+(`call_sid`, `seq`, `state`) is bound by `structlog.contextvars`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -107,25 +109,40 @@ def configure(
     `level` is a name of the standard library's; `auto` is console on a terminal and JSON elsewhere.
     """
     stream = stream or sys.stderr
+    last = _last(Redaction(secrets), _renderer(style, stream))
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_formatter(Redaction(secrets), _renderer(style, stream)))
+    handler.setFormatter(_formatter(last))
     logging.basicConfig(handlers=[handler], force=True)
     own = logging.getLevelNamesMapping()[level]
     logging.getLogger().setLevel(max(own, logging.INFO))
-    logging.getLogger("payagent").setLevel(own)
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_context(),
-            structlog.stdlib.PositionalArgumentsFormatter(),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=_context(),
+        logger_factory=lambda name="": _Lines(name, stream, last),
+        wrapper_class=structlog.make_filtering_bound_logger(own),
         cache_logger_on_first_use=True,
     )
+
+
+class _Lines:
+    """Writes the lines of the logger `name`, as the standard library's handler does those of the others."""
+
+    def __init__(self, name: str, stream: TextIO, last: list[Processor]) -> None:
+        self.name = name
+        self._stream = stream
+        self._last = last
+
+    def write(self, /, **event: Any) -> None:
+        """One event, whatever its level."""
+        with suppress(Exception):
+            line: Any = event
+            for process in self._last:
+                line = process(self, "", line)
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = write
 
 
 def _context() -> list[Processor]:
@@ -138,16 +155,20 @@ def _context() -> list[Processor]:
     ]
 
 
-def _formatter(redaction: Redaction, renderer: Processor) -> logging.Formatter:
+def _last(redaction: Redaction, renderer: Processor) -> list[Processor]:
+    """What makes a line of an event, whoever logged it."""
+    return [
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,  # also keeps the console's own formatter from printing locals
+        redaction,
+        renderer,
+    ]
+
+
+def _formatter(last: list[Processor]) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_context(),
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.StackInfoRenderer(),
-            structlog.processors.format_exc_info,  # also keeps the console's own formatter from printing locals
-            redaction,
-            renderer,
-        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )
 
 
