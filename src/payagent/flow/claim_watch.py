@@ -12,9 +12,9 @@ from payagent.flow.claim_words import STEMS
 from payagent.flow.claims import Clause, OnRecord, hints, is_lie, opens_condition, opens_question, plain
 
 _BOUNDARY = re.compile(
+    r"(?=[.!?;…\n,:\s\u2013\u2014])(?:"  # most letters are none of these
     r"(?P<mark>[.!?;…]+)[\"'\u201d\u2019)\]]*(?=\s|(?<!\d.)$)|(?P<line>\n)|[,:](?=\s|(?<!\d.)$)|\s?[\u2013\u2014]\s?|\s-\s"
-    r"|\s(?=(?:and|but|so|because|y|pero|porque)\s)",
-    re.IGNORECASE,
+    r"|\s(?=(?i:and|but|so|because|y|pero|porque)\s))"
 )
 LONGEST_CLAUSE = 400
 """Characters; beyond that a clause is taken to end, so that no text makes the judgement slow."""

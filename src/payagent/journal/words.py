@@ -57,7 +57,8 @@ def salted(text: str) -> Words:
 
 def unicode(text: str) -> str:
     """The text with every lone surrogate and NUL, which JSON can smuggle in and no database takes, as `?`."""
-    return text.encode(errors="replace").decode().replace("\0", "?")
+    clean = text if text.isascii() else text.encode(errors="replace").decode()
+    return clean.replace("\0", "?") if "\0" in clean else clean
 
 
 def masked(text: str) -> str:
@@ -94,5 +95,7 @@ def _number_words() -> frozenset[str]:
 
 
 def _folded(word: str) -> str:
+    if word.isascii():
+        return word.lower()
     decomposed = unicodedata.normalize("NFKD", word.casefold())
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
