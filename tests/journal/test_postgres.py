@@ -19,6 +19,7 @@ from payagent.database.postgres import migrate
 from payagent.errors import JournalConflict, JournalFailed
 from payagent.flow import effects as fx
 from payagent.flow import events as ev
+from payagent.flow.states import State
 from payagent.flow.step import Step
 from payagent.journal import postgres, postgres_writer
 from payagent.journal.postgres import PostgresJournal
@@ -191,6 +192,17 @@ async def test_a_step_nobody_waits_for_any_more_is_not_written(journal: Postgres
     await journal.append(make_step("CA2"))
 
     assert len(await journal.steps("CA1")) == 1
+
+
+async def test_a_call_that_is_over_leaves_nothing_in_memory(journal: PostgresJournal, make_step: MakeStep) -> None:
+    """What still comes of it (an answer, a correction) goes on its chain all the same."""
+    await journal.append(make_step())
+    await journal.append(make_step(seq=2, after=State.ENDED))
+    await journal.append(make_step(seq=3, before=State.ENDED, after=State.ENDED))
+
+    assert journal._writer is not None
+    assert journal._writer._heads == {}
+    assert await journal.verify_all() == []
 
 
 async def test_memory_of_heads_is_bounded(

@@ -17,6 +17,7 @@ import pytest
 from payagent.errors import JournalFailed
 from payagent.flow import effects as fx
 from payagent.flow import events as ev
+from payagent.flow.states import State
 from payagent.flow.step import Step
 from payagent.journal import sqlite, sqlite_index
 from payagent.journal.chain import decode_seal
@@ -340,6 +341,16 @@ async def test_unreadable_record_fails(sqlite_journal: SqliteJournal, make_step:
         await sqlite_journal.steps("CA1")
     with pytest.raises(JournalFailed, match="version 2"):
         await sqlite_journal.open_orders(NOON)
+
+
+async def test_a_call_that_is_over_leaves_nothing_in_memory(sqlite_journal: SqliteJournal, make_step: MakeStep) -> None:
+    """What still comes of it (an answer, a correction) goes on its chain all the same."""
+    await sqlite_journal.append(make_step())
+    await sqlite_journal.append(make_step(seq=2, after=State.ENDED))
+    await sqlite_journal.append(make_step(seq=3, before=State.ENDED, after=State.ENDED))
+
+    assert sqlite_journal._heads == {}
+    assert await sqlite_journal.verify_all() == []
 
 
 async def test_memory_of_heads_is_bounded(

@@ -21,6 +21,7 @@ import asyncpg
 from payagent.database.postgres import BROKEN, Connection, Postgres, pauses
 from payagent.errors import JournalConflict, JournalFailed
 from payagent.flow.effects import DurableOrder, order_key
+from payagent.flow.states import FINAL
 from payagent.flow.step import Step
 from payagent.journal import chain, index
 from payagent.journal.codec import Entry
@@ -29,7 +30,7 @@ GROUP = 128
 """The most steps of one statement; their names have to fit into one NOTIFY of 8000 bytes."""
 
 HEADS_KEPT = 10_000
-"""How many calls' last MACs are kept in memory, some 200 bytes each."""
+"""Of how many live calls the last MAC is kept in memory, some 200 bytes each."""
 
 CHANNEL = "payagent_steps"
 
@@ -232,6 +233,8 @@ class StepWriter:
 
     def _remember(self, job: Job) -> None:
         self._heads.pop(job.step.call_sid, None)
+        if job.step.after in FINAL:  # little more will come
+            return
         self._heads[job.step.call_sid] = (job.step.seq, job.mac)
         if len(self._heads) > HEADS_KEPT:
             del self._heads[next(iter(self._heads))]  # the one longest not written to

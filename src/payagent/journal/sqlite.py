@@ -3,7 +3,7 @@
 * Writes go through one thread in groups (`writer`), reads through a connection and a thread of their own.
 * WAL and `synchronous=FULL`: what `append` returned for survives a power cut.
 * The file is readable by its owner only, and erased words are overwritten: it holds what callers said.
-* The MAC of each call's last step is kept in memory, within bounds, and read again when it is not there.
+* The MAC of each live call's last step is kept in memory, within bounds, and read again when it is not there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TypeVar
 from payagent.database.migrations import Schema, bring_up
 from payagent.errors import JournalConflict, JournalFailed
 from payagent.flow.effects import DurableOrder, order_key
-from payagent.flow.states import State
+from payagent.flow.states import FINAL, State
 from payagent.flow.step import Step, Timer
 from payagent.journal import chain, codec, sqlite_index
 from payagent.journal.checking import call_problems
@@ -34,7 +34,7 @@ T = TypeVar("T")
 Database = sqlite3.Connection
 
 HEADS_KEPT = 10_000
-"""How many calls' last MACs are kept in memory, some 200 bytes each."""
+"""Of how many live calls the last MAC is kept in memory, some 200 bytes each."""
 
 
 class SqliteJournal:
@@ -187,6 +187,8 @@ class SqliteJournal:
 
     def _remember(self, step: Step, mac: bytes) -> None:
         self._heads.pop(step.call_sid, None)
+        if step.after in FINAL:  # little more will come
+            return
         self._heads[step.call_sid] = (step.seq, mac)
         if len(self._heads) > HEADS_KEPT:
             del self._heads[next(iter(self._heads))]  # the one longest not written to
