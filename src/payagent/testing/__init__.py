@@ -21,12 +21,14 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from payagent.flow import effects as do
 from payagent.flow import events as ev
 from payagent.flow.call import Call
 from payagent.flow.fold import ANSWERS
+from payagent.flow.machine import Engine
 from payagent.flow.money import Account, Bill, Money
 from payagent.flow.states import FIELDS, Field, Pace, State
 from payagent.flow.step import Step
@@ -38,6 +40,12 @@ OTHER_BILL = Bill("B-2", "lab work", Money(Decimal("80.00"), "USD"))
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
+@lru_cache(maxsize=16)
+def _engine(flow: Flow) -> Engine:
+    """One for all calls of a table: building it takes longer than a call."""
+    return Engine(flow)
+
+
 class PracticeCall:
     """One call of `flow`, answered and connected to its first relay. `steps` is its whole record."""
 
@@ -45,7 +53,8 @@ class PracticeCall:
     """Is shown every new call: how `payagent.testing.plugin` comes to their records."""
 
     def __init__(self, flow: Flow | None = None, call_sid: str = "CA1") -> None:
-        self.call = Call(flow or build(), call_sid)
+        flow = flow or build()
+        self.call = Call(flow, call_sid, _engine(flow))
         self.now = START
         self.steps: list[Step] = []
         self._orders: dict[str, str] = {}
