@@ -2,9 +2,10 @@
 
 The table check and the walk judge first, for they are cheap. What they do not notice is put to the table tests
 (`tests/flow`): these are collected and run once, to see which state and trigger each one tries; then, for each slip, a
-fork makes it in every table that the tests hold, and runs those that try a row of it, until one fails. The figures go
-to `fsm_diagrams/mutants.md`. A slip that nothing notices has to be explained in `tests/mutants.toml`; if one is not, or
-an explanation explains nothing, the exit status is 1.
+fork makes it in every table that the tests hold, and runs them until one fails: those first that try a row of it, then
+all others, since a test may also read the table or share what another one has set up. The figures go to
+`fsm_diagrams/mutants.md`. A slip that nothing notices has to be explained in `tests/mutants.toml`; if one is not, or an
+explanation explains nothing, the exit status is 1.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import gc
 import itertools
 import multiprocessing
 import os
+import signal
 import sys
 import time
 import tomllib
@@ -23,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -41,6 +43,9 @@ FLOWS = [table.build(pace, profile) for profile in Profile for pace in (Pace.AUT
 
 ALWAYS = "tests/flow/test_table.py"
 """What reads the table without driving it."""
+
+ENDLESS = 10
+"""Seconds of work after which a test is taken to go round in circles."""
 
 QUIET = ["-q", "-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "--no-header", "--no-summary"]
 
@@ -93,7 +98,7 @@ class Bench:
         tell(f"the {len(session.items)} table tests are run once on the table as it is")
         _items.update((item.nodeid, item) for item in session.items)
         _flows.extend(one for one in gc.get_objects() if type(one) is Flow)
-        _tries.update(tries_of_the_tests())
+        _see_what_the_tests_try()
         gc.freeze()  # so that a fork shares the memory
         with multiprocessing.get_context("fork").Pool() as pool:
             self.verdicts += progress(pool.imap(_judge, self._every), len(self._every))
@@ -102,13 +107,14 @@ class Bench:
 
 _charts: dict[int, Charted] = {}
 _items: dict[str, pytest.Item] = {}
+"""The table tests that hold on the table as it is, in their order."""
 _flows: list[Flow] = []
 """Every table that the collected tests hold."""
 _tries: dict[Key, list[str]] = {}
 """The tests that try a state and trigger, those first that try the fewest others."""
 
 
-def tries_of_the_tests() -> dict[Key, list[str]]:
+def _see_what_the_tests_try() -> None:
     """Run the table tests on the table as it is, and see what they try; one that fails is left out."""
 
     def run() -> str:
@@ -116,25 +122,26 @@ def tries_of_the_tests() -> dict[Key, list[str]]:
         _watch(now)
         _change(replace)  # a table made anew, without a slip: what fails on it would fail on all
         lines = []
-        for item, following in itertools.zip_longest(_items.values(), list(_items.values())[1:]):
+        for item, following in in_pairs(list(_items.values())):
             now.clear()
             if failed(item, following):
-                tell(f"it fails on the table as it is: {item.nodeid}")
-                continue
+                lines.append(item.nodeid)
             lines += [f"{item.nodeid}\t{state}\t{trigger}" for state, trigger in now]
         return "\n".join(lines)
 
-    triples = [line.split("\t") for line in in_a_child(run).splitlines()]
-    count = Counter(test for test, _, _ in triples)
-    found: dict[Key, list[str]] = {}
-    for test, state, trigger in sorted(triples, key=lambda triple: count[triple[0]]):
-        found.setdefault((State(state), trigger), []).append(test)
-    return found
+    lines = [line.split("\t") for line in in_a_child(run).splitlines()]
+    for (test,) in [line for line in lines if len(line) == 1]:
+        tell(f"it fails on the table as it is: {test}")
+        del _items[test]
+    tries = [line for line in lines if len(line) > 1 and line[0] in _items]
+    count = Counter(test for test, _, _ in tries)
+    for test, state, trigger in sorted(tries, key=lambda one: count[one[0]]):
+        _tries.setdefault((State(state), trigger), []).append(test)
 
 
 def _watch(now: set[Key]) -> None:
-    """From here on each state and trigger that is tried is put into `now`."""
-    fire, decide = machine.Engine.fire, call.Call.decide
+    """From here on each state and trigger that is tried, or whose guards decide what is offered, is put into `now`."""
+    fire, decide, offered = machine.Engine.fire, call.Call.decide, call.Call.offered
 
     def watched_fire(engine: Any, trigger: str, view: Any) -> Any:
         now.add((view.state, trigger))
@@ -144,13 +151,31 @@ def _watch(now: set[Key]) -> None:
         now.add((one.state, one.trigger_of(event)))
         return decide(one, event, at)
 
+    def watched_offered(one: Any, at: Any) -> Any:
+        now.update((one.state, name) for name in one.flow.tools[one.state])
+        return offered(one, at)
+
     machine.Engine.fire = watched_fire  # type: ignore[method-assign]
     call.Call.decide = watched_decide  # type: ignore[method-assign]
+    call.Call.offered = watched_offered  # type: ignore[method-assign]
+
+
+def in_pairs(tests: list[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.Item | None]]:
+    """Each test with the one that follows it."""
+    return itertools.zip_longest(tests, tests[1:])
 
 
 def failed(item: pytest.Item, following: pytest.Item | None) -> bool:
-    """Whether the test fails; what it has set up and the following one needs stays."""
-    return any(report.failed for report in runtestprotocol(item, log=False, nextitem=following))
+    """Whether the test fails, or does not end; what it has set up and the following one needs stays."""
+    signal.setitimer(signal.ITIMER_VIRTUAL, ENDLESS)
+    try:
+        return any(report.failed for report in runtestprotocol(item, log=False, nextitem=following))
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+def _endless(*_: object) -> NoReturn:
+    raise TimeoutError(f"it has not ended after {ENDLESS} s of work")
 
 
 def _judge(numbered: tuple[int, Slip]) -> Verdict:
@@ -168,12 +193,12 @@ def _failing(slip: Slip) -> str:
     always = [name for name in _items if name.startswith(ALWAYS)]
     trying = [name for names in itertools.zip_longest(*(_tries.get(key, ()) for key in keys)) for name in names if name]
     first, then = (always, trying) if slip.kind == OPEN_TOOL else (trying, always)
-    tests = [_items[name] for name in dict.fromkeys([*first, *then])]
+    tests = [_items[name] for name in dict.fromkeys([*first, *then, *_items])]
 
     def run() -> str:
         _change(slip.made_in)
-        pairs = itertools.zip_longest(tests, tests[1:])
-        return next((item.nodeid for item, following in pairs if failed(item, following)), "")
+        gc.disable()
+        return next((item.nodeid for item, following in in_pairs(tests) if failed(item, following)), "")
 
     return in_a_child(run)
 
@@ -206,6 +231,7 @@ def in_a_child(run: Callable[[], str]) -> str:
     if pid == 0:
         status = 70
         try:
+            signal.signal(signal.SIGVTALRM, _endless)
             os.close(reading)
             with os.fdopen(writing, "w") as out:
                 out.write(run())
