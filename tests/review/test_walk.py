@@ -15,7 +15,7 @@ from payagent.flow import events as ev
 from payagent.flow import guards as g
 from payagent.flow import orders as o
 from payagent.flow.builder import numbered
-from payagent.flow.rows import Flow, Row
+from payagent.flow.rows import Effect, Flow, Row
 from payagent.flow.states import Pace, Party, Profile, State
 from payagent.flow.table import build
 from payagent.review import proofs
@@ -99,6 +99,10 @@ def doing(*effects: object) -> Change:
 
 def only(*effects: object) -> Change:
     return lambda row: replace(row, effects=effects)  # type: ignore[arg-type]
+
+
+def leaving_out(left_out: Effect) -> Change:
+    return lambda row: replace(row, effects=tuple(effect for effect in row.effects if effect is not left_out))
 
 
 def on(trigger: str, *sources: State) -> Callable[[Row], bool]:
@@ -211,7 +215,7 @@ BREAKS: dict[str, tuple[Callable[[Flow], Flow], str]] = {
         "a payment session is open only while",
     ),
     "the call is passed on with an open session": (
-        lambda flow: changed(flow, on("human_agent_handoff"), only(o.say("hand_off"), o.leave)),
+        lambda flow: changed(flow, on("human_agent_handoff"), only(o.say("hand_off"), o.leave, o.release_if_held)),
         "a payment session is open only while",
     ),
     "a stray session is left alone": (
@@ -249,6 +253,30 @@ BREAKS: dict[str, tuple[Callable[[Flow], Flow], str]] = {
         lambda flow: changed(flow, on("end_call"), only()),
         "a call that is handed over or ended ends its relay",
     ),
+    "a late report of another field is taken for the one being keyed in": (
+        lambda flow: changed(flow, on("field_captured", S.EXPIRATION_DATE_ENTRY), without("about_this_field")),
+        "a report about another field than the one being keyed in moves nothing",
+    ),
+    "a person is called, and could not take the payment": (
+        lambda flow: changed(flow, on("session_refused", S.STARTING_PAYMENT), leaving_out(o.release_bill)),
+        "a caller who is let go holds no bill",
+    ),
+    "no session could be opened, and the caller waits for a person who is not called": (
+        lambda flow: changed(flow, on("pay_not_opened", S.STARTING_PAYMENT), leaving_out(o.close_or_leave)),
+        "a call that is handed over or ended ends its relay",
+    ),
+    "the ways to pay are asked for, and nothing follows": (
+        lambda flow: changed(flow, on("check_payment_options"), only()),
+        "whoever is on the line hears of every move, tool and answer",
+    ),
+    "no bill can be read, and the caller is passed on without a word": (
+        lambda flow: changed(flow, on("bills_unavailable"), only(o.close_or_leave)),
+        "whoever is passed to a person is told so",
+    ),
+    "the model ends the call without a goodbye": (
+        lambda flow: changed(flow, on("end_call", S.CONFIRMING_BALANCE), only(o.leave)),
+        "whoever's call is ended by the model or the clock is told goodbye",
+    ),
     "an order is given twice": (
         lambda flow: changed(flow, charging, doing(o.say("one_moment"), o.say("one_moment"))),
         "no step gives the same order twice",
@@ -265,7 +293,7 @@ def charge_at_once(row: Row) -> Row:
 
 
 def go_on(row: Row) -> Row:
-    return replace(row, dest=S.CHOOSING_AMOUNT, effects=(o.release_bill,))
+    return replace(row, dest=S.CHOOSING_AMOUNT, effects=(o.say("start_failed"), o.release_bill))
 
 
 def closes_late(row: Row) -> bool:

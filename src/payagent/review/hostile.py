@@ -30,7 +30,8 @@ from payagent.flow.step import Step
 from payagent.flow.table import Flow
 from payagent.review.alphabet import EARLIER, NOW, RELAY, alphabet
 from payagent.review.ghost import Ghost, heard, obeyed
-from payagent.review.promises import PROMISES, Kind, Moment, about, kind_of
+from payagent.review.moments import Kind, Moment, kind_of
+from payagent.review.promises import PROMISES, about
 
 LONGEST_CALL = 400
 """Steps; then the play goes on with the next call."""

@@ -3,76 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import get_args
 
 from payagent.flow import effects as do
 from payagent.flow import events as ev
-from payagent.flow.call import Call
+from payagent.flow.fold import FieldReport
 from payagent.flow.states import FIELDS, FINAL, State
-from payagent.flow.step import Step
 from payagent.review.alphabet import EARLIER
 from payagent.review.ghost import Ghost, spoken_amount
-
-
-class Kind(NamedTuple):
-    """All of a step that decides which promises it may break; `row` "": none fired, `tool` "": no tool was called."""
-
-    event: type[ev.Event]
-    tool: str
-    row: str
-    before: State
-    after: State
-    orders: tuple[type[do.Order], ...]
-    says: tuple[str, ...]
-
-
-def kind_of(step: Step) -> Kind:
-    """The kind of a step."""
-    event = step.event
-    return Kind(
-        type(event),
-        event.name if isinstance(event, ev.ToolCalled) else "",
-        step.row,
-        step.before,
-        step.after,
-        tuple([type(order) for order in step.orders]),
-        tuple([order.sentence for order in step.orders if isinstance(order, do.Say)]),
-    )
-
-
-class Moment(NamedTuple):
-    """One step seen from both sides: the call and its ghost before it, and after.
-
-    `now` is the ghost once the event is heard, before its orders; `then` after them.
-    """
-
-    call: Call
-    ghost: Ghost
-    step: Step
-    after: Call
-    now: Ghost
-    then: Ghost
-
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether both sides are where they were."""
-        return self.after.facts is self.call.facts and self.then is self.ghost and self.after.state is self.call.state
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """One promise: its number in the design, its words, which steps it is about, and whether a step keeps it."""
-
-    number: int
-    words: str
-    applies: Callable[[Kind], bool]
-    kept: Callable[[Moment], bool]
-
-
-def _orders(kind: type[do.Order]) -> Callable[[Kind], bool]:
-    return lambda step: kind in step.orders
+from payagent.review.heard import HEARD
+from payagent.review.moments import Kind, Moment, Promise, gives, orders
 
 
 def _says(*sentences: str) -> Callable[[Kind], bool]:
@@ -102,7 +43,7 @@ _PARTING = frozenset({State.CANCELLING_PAYMENT, State.PAYMENT_OUTCOME_UNKNOWN, S
 
 
 def _is_quiet(m: Moment) -> bool:
-    return not m.after.flow.tools[m.after.state] and not _gives(m, do.Think) and not m.after.facts.turn
+    return not m.after.flow.tools[m.after.state] and not gives(m, do.Think) and not m.after.facts.turn
 
 
 # 2. The charge
@@ -131,6 +72,15 @@ def _charges_once(m: Moment) -> bool:
     return charges == 1 and not m.now.charging and not m.now.success
 
 
+_ENTRY = frozenset(f.entry for f in FIELDS.values())
+_FIELD_REPORTS = get_args(FieldReport)
+
+
+def _is_of_the_field_under_way(m: Moment) -> bool:
+    """Or it fires no row."""
+    return getattr(m.step.event, "field", "") == m.ghost.capturing or not m.step.row
+
+
 def _opens_what_was_agreed(m: Moment) -> bool:
     opened = [order.amount.amount for order in m.step.orders if isinstance(order, do.OpenPay)]
     return opened == [m.now.agreed] and m.now.hold == "held" and m.now.opened is None
@@ -154,6 +104,10 @@ def _credited_for_a_reason(m: Moment) -> bool:
     return same and not m.ghost.credited and (m.now.success or found)
 
 
+def _frees_what_it_leaves(m: Moment) -> bool:
+    return not m.then.hold or m.then.charging
+
+
 def _names_the_amount(m: Moment) -> bool:
     named = [o for o in m.step.orders if isinstance(o, do.Say) and o.sentence in _MONEY_SENTENCES]
     return all(spoken_amount(order) == m.then.opened for order in named)
@@ -162,30 +116,10 @@ def _names_the_amount(m: Moment) -> bool:
 _MONEY_SENTENCES = ("about_to_pay", "ready", "paid", "paid_without_code")
 
 
-# 6. Silence
-
-
-def _gives(m: Moment, kind: type[do.Order]) -> bool:
-    return any(isinstance(order, kind) for order in m.step.orders)
-
-
-_OVER = frozenset({State.PAYMENT_COMPLETED, State.PAYMENT_DECLINED, State.PAYMENT_CANCELLED})
-
-
-def _leaves(step: Kind) -> bool:
-    """The call is handed over while its relay runs, or the model ends it."""
-    enters = step.after is State.HANDING_OFF is not step.before and step.event not in (ev.RelayEnded, ev.RelayFailed)
-    return enters or (step.tool == "end_call" and bool(step.row))
-
-
-def _ends_the_relay(m: Moment) -> bool:
-    return m.now.session_open or m.now.creating or bool(m.now.hold) or _gives(m, do.EndRelay)
-
-
 # 7. The session
 
 
-_KEYING = frozenset({f.due for f in FIELDS.values()} | {f.entry for f in FIELDS.values()} | {State.READY_TO_COMPLETE})
+_KEYING = _ENTRY | {f.due for f in FIELDS.values()} | {State.READY_TO_COMPLETE}
 
 
 def _open_session_is_wanted(m: Moment) -> bool:
@@ -253,23 +187,18 @@ _ALL: tuple[Promise, ...] = (
         lambda m: not m.then.hold or m.then.charging,
     ),
     Promise(
-        6,
-        "every state but the last has a longest wait",
-        lambda step: step.after not in FINAL,
-        lambda m: bool(m.step.timers),
+        2,
+        "a report about another field than the one being keyed in moves nothing",
+        lambda step: step.event in _FIELD_REPORTS and step.before in _ENTRY,
+        _is_of_the_field_under_way,
     ),
     Promise(
-        6,
-        "what the caller said meanwhile is answered when a payment is over",
-        lambda step: step.after in _OVER and step.before is not step.after,
-        lambda m: not m.call.facts.unanswered or _gives(m, do.Think),
+        3,
+        "a caller who is let go holds no bill, unless its charge is unknown",
+        lambda step: do.EndRelay in step.orders and step.event is not ev.RelayConnected,
+        _frees_what_it_leaves,
     ),
-    Promise(
-        6,
-        "a call that is handed over or ended ends its relay at once, unless its payment has to be closed first",
-        _leaves,
-        _ends_the_relay,
-    ),
+    *HEARD,
     Promise(
         7,
         "a payment session is open only while its fields are taken or its charge is under way",
@@ -297,25 +226,25 @@ _ALL: tuple[Promise, ...] = (
     Promise(
         2,
         "no charge without identity, balance, agreed amount within bounds, every field, and the bill held",
-        _orders(do.CompletePay),
+        orders(do.CompletePay),
         _charge_is_due,
     ),
     Promise(
         2,
         "at most one charge is asked for in a payment that Twilio may have accepted",
-        _orders(do.CompletePay),
+        orders(do.CompletePay),
         _charges_once,
     ),
     Promise(
         2,
         "after a decline no second charge without a new agreement",
-        _orders(do.CompletePay),
+        orders(do.CompletePay),
         lambda m: m.now.agreed is not None,
     ),
     Promise(
         2,
         "a session is opened once, for the amount agreed, on a held bill, with no other session open",
-        _orders(do.OpenPay),
+        orders(do.OpenPay),
         lambda m: _opens_what_was_agreed(m) and _nothing_else_open(m),
     ),
     Promise(
@@ -333,19 +262,19 @@ _ALL: tuple[Promise, ...] = (
     Promise(
         3,
         "a bill is credited once, with the amount charged, and only for a success or a person's word",
-        _orders(do.CreditBill),
+        orders(do.CreditBill),
         _credited_for_a_reason,
     ),
     Promise(
         3,
         "a bill whose charge is unknown stays held until a person resolves it",
-        _orders(do.ReleaseBill),
+        orders(do.ReleaseBill),
         lambda m: not m.now.charging,
     ),
     Promise(
         7,
         "a payment whose charge Twilio may have accepted is never cancelled",
-        _orders(do.CancelPay),
+        orders(do.CancelPay),
         _cancels_no_charge,
     ),
 )

@@ -22,7 +22,7 @@ from payagent.review.walked import Walked
 
 PROOFS = f"{NAME}.proofs.json"
 
-WALKED_BY = ("alphabet", "ghost", "promises", "situations", "walk", "walked")
+WALKED_BY = ("alphabet", "ghost", "heard", "moments", "promises", "situations", "walk", "walked")
 """The modules of this room that a walk is made by; what it walks is `flow`."""
 
 

@@ -27,7 +27,8 @@ from payagent.flow.step import Step
 from payagent.flow.table import Flow
 from payagent.review.alphabet import EARLIER, INVENTED, NOW, RELAY, alphabet
 from payagent.review.ghost import Ghost, heard, obeyed
-from payagent.review.promises import Moment, about, kind_of
+from payagent.review.moments import Moment, kind_of
+from payagent.review.promises import about
 from payagent.review.situations import Situation, situation
 from payagent.review.walked import Walked, noting
 

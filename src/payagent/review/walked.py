@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from payagent.flow import events as ev
 from payagent.flow.rows import Flow, Guard, View
 from payagent.flow.step import Step
-from payagent.review.promises import PROMISES, Kind, about
+from payagent.review.moments import Kind
+from payagent.review.promises import PROMISES, about
 
 
 @dataclass
