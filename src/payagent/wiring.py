@@ -139,6 +139,7 @@ def application(
             try:
                 await spool.open()
                 await journal.open()
+                await journal.take_over(now())
                 await accounts.open()
                 if settings.wants_demo_accounts:
                     await load_demo(accounts)

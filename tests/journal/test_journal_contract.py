@@ -217,6 +217,15 @@ async def test_claimed_order_is_not_open_until_the_claim_is_over(journal: Journa
     assert await journal.claim("CA1:1:0", "w2", NOON + 2 * MINUTE, NOON + MINUTE) is Claim.AGAIN
 
 
+async def test_taking_over_gives_no_order_a_second_first_claim(journal: Journal, make_step: MakeStep) -> None:
+    """Whoever begins to work knows of an order that was claimed before that it may have been sent."""
+    await journal.append(make_step(orders=(HOLD,)))
+    await journal.claim("CA1:1:0", "died", NOON + MINUTE, NOON)
+    await journal.take_over(NOON)
+
+    assert await journal.claim("CA1:1:0", "w2", NOON + 3 * MINUTE, NOON + 2 * MINUTE) is Claim.AGAIN
+
+
 async def test_unknown_order_cannot_be_claimed(journal: Journal) -> None:
     """There is nothing to do under a key that is not on the record."""
     assert await journal.claim("CA9:1:0", "w1", NOON + MINUTE, NOON) is Claim.REFUSED

@@ -366,6 +366,35 @@ async def test_memory_of_heads_is_bounded(
     assert await sqlite_journal.verify_all() == []
 
 
+# One process
+
+
+async def test_orders_of_a_process_that_died_are_open_at_once(
+    sqlite_journal: SqliteJournal, make_step: MakeStep
+) -> None:
+    """Nobody else can be at work on them, so no caller waits for them; one that is done stays so."""
+    await sqlite_journal.append(make_step(orders=(fx.ReadBills("A1"), fx.ReadBills("A2"))))
+    for n in range(2):
+        await sqlite_journal.claim(f"CA1:1:{n}", "died", NOON + timedelta(hours=1), NOON)
+    await sqlite_journal.append(make_step(seq=2), done="CA1:1:0")
+    await sqlite_journal.take_over(NOON)
+
+    assert [order.key for order in await sqlite_journal.open_orders(NOON)] == ["CA1:1:1"]
+
+
+async def test_one_process_at_a_time_serves_a_file(tmp_path: Path) -> None:
+    """A second one is told so, and changes nothing; it may when the first has ended."""
+    first, second = (SqliteJournal(tmp_path / "one.db", b"key") for _ in range(2))
+    await first.open()
+    await second.open()
+    await first.take_over(NOON)
+    with pytest.raises(JournalFailed, match=r"another process serves .*one.db: end that one, or use PostgreSQL"):
+        await second.take_over(NOON)
+    await first.close()
+    await second.take_over(NOON)
+    await second.close()
+
+
 # The index, and files of another age
 
 

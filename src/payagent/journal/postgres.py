@@ -102,6 +102,9 @@ class PostgresJournal:
             await writer.close()
         await self._postgres.close()
 
+    async def take_over(self, now: datetime) -> None:
+        """Others may be at work: their claims stand until they are over."""
+
     async def append(self, step: Step, done: str = "") -> None:
         if self._writer is None:
             raise JournalFailed("the journal is closed")

@@ -121,6 +121,14 @@ class Journal(Protocol):
         """
         ...
 
+    async def take_over(self, now: datetime) -> None:
+        """Begin to work on the calls that are there. Where one process works alone, claims of its predecessor end now.
+
+        Raises:
+            JournalFailed: only one process may, and another one does.
+        """
+        ...
+
     async def append(self, step: Step, done: str = "") -> None:
         """Write the step, its durable orders, its timers, and that order `done` (a key, if given) is done: all or none.
 

@@ -2,6 +2,7 @@
 
 * Writes go through one thread in groups (`writer`), reads through a connection and a thread of their own.
 * WAL and `synchronous=FULL`: what `append` returned for survives a power cut.
+* One process at a time may serve it, so claims that it finds are of one that died (`take_over`).
 * The file is readable by its owner only, and erased words are overwritten: it holds what callers said.
 * The MAC of each live call's last step is kept in memory, within bounds, and read again when it is not there.
 """
@@ -9,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import sqlite3
@@ -17,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from payagent.database.migrations import Schema, bring_up
 from payagent.errors import JournalConflict, JournalFailed
@@ -60,6 +62,12 @@ class SqliteJournal:
         opened, self._opened = self._opened, None
         if opened:
             await asyncio.to_thread(opened.close)
+
+    async def take_over(self, now: datetime) -> None:
+        self._parts.serving = await asyncio.to_thread(_serve_alone, self._path)
+        query = "UPDATE orders SET claimed_until = ? WHERE done_at IS NULL AND claimed_until > ?"
+        at = codec.time_text(now)
+        await self._write(lambda db: db.execute(query, (at, at)))
 
     async def append(self, step: Step, done: str = "") -> None:
         entry = codec.encode(step)
@@ -229,11 +237,30 @@ class _Opened:
         self.writer = writer
         self.reader = reader
         self.reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal-reader")
+        self.serving: IO[str] | None = None
 
     def close(self) -> None:
         self.writer.close()
         self.reading.shutdown()
         self.reader.close()
+        if self.serving:
+            self.serving.close()
+
+
+def _serve_alone(path: Path) -> IO[str]:
+    """A lock beside the file, held as long as what is returned is open; a process that dies lets go of it.
+
+    Raises:
+        JournalFailed: another process holds it.
+    """
+    with _failures():
+        lock = path.with_name(f"{path.name}.serving").open("a")  # SQLite's own locks would not outlive a second opening
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise JournalFailed(f"another process serves {path}: end that one, or use PostgreSQL for several") from None
+        return lock
 
 
 @contextmanager
