@@ -133,6 +133,7 @@ async def left_open(line: Line) -> list[str]:
 
 @pytest.mark.promise(2, 7, 8)
 @pytest.mark.parametrize("pace", Pace)
+@pytest.mark.no_cover
 async def test_killed_at_any_moment_a_call_comes_to_a_true_end(pace: Pace, tmp_path: Path) -> None:
     """Charged at most once, credited exactly once if paid, never cancelled after a charge, nothing left open."""
     (tmp_path / "first").mkdir()

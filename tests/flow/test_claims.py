@@ -261,6 +261,7 @@ def waits(language: str) -> list[int]:
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.no_cover
 def test_the_first_word_seldom_waits(language: str) -> None:
     """What the judgement costs the caller's ear, as published beside the rates."""
     found = waits(language)

@@ -31,6 +31,7 @@ def is_missed(saying: Saying) -> bool:
 
 
 @pytest.mark.promise(4)
+@pytest.mark.no_cover
 def test_no_card_number_of_the_corpus_gets_through(capsys: pytest.CaptureFixture[str]) -> None:
     """10 000 spoken card numbers, well heard and misheard, whole, corrected and split: none is missed."""
     sayings = card_sayings(10_000)
@@ -42,6 +43,7 @@ def test_no_card_number_of_the_corpus_gets_through(capsys: pytest.CaptureFixture
     assert missed == [], Counter(saying.way for saying in missed)
 
 
+@pytest.mark.no_cover
 def test_other_numbers_of_the_corpus_get_through(capsys: pytest.CaptureFixture[str]) -> None:
     """Of 10 000 calls with dates, amounts, phone and account numbers fewer than 0.1 % lose anything."""
     sayings = other_sayings(10_000)
@@ -250,6 +252,7 @@ def test_hesitation_and_slips_hide_no_card_number(turn: str) -> None:
 
 
 @pytest.mark.promise(4)
+@pytest.mark.no_cover
 def test_no_card_number_of_the_second_corpus_gets_through(capsys: pytest.CaptureFixture[str]) -> None:
     """Of 10 000 callers of another author fewer than 0.3 % get more than four digits of a card through."""
     cases = positives(10_000)
@@ -265,6 +268,7 @@ def test_no_card_number_of_the_second_corpus_gets_through(capsys: pytest.Capture
     assert len(missed) < 30, Counter(missed)
 
 
+@pytest.mark.no_cover
 def test_other_numbers_of_the_second_corpus_get_through(capsys: pytest.CaptureFixture[str]) -> None:
     """Of 10 000 calls with dates, amounts, phone and account numbers fewer than 0.3 % lose anything."""
     cases = negatives(10_000)

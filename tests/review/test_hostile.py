@@ -24,6 +24,7 @@ STEPS = 3_000
 @pytest.mark.promise(3)
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("flow", FLOWS, ids=[f"{flow.pace}-{flow.profile}" for flow in FLOWS])
+@pytest.mark.no_cover
 def test_no_promise_breaks_whatever_anybody_does(flow: Flow, capsys: pytest.CaptureFixture[str]) -> None:
     """And the play gets far: cards are charged in it, tools refused, and calls played again from their steps."""
     played = play(flow, seed=20261126, steps=STEPS)

@@ -53,6 +53,7 @@ triggers; `connected_before` is asked of the first relay, before which the walk 
 
 @pytest.mark.promise(1, 2, 3, 6, 7, 8)
 @pytest.mark.parametrize("n", range(len(TABLES)), ids=[f"{flow.pace}-{flow.profile}" for flow in TABLES])
+@pytest.mark.no_cover
 def test_every_promise_is_kept_in_every_reachable_situation(n: int) -> None:
     """One walk a table. No promise breaks (else: here is a shortest story), no call is stuck, nothing goes untried.
 
