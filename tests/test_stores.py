@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -29,6 +30,42 @@ def run(*arguments: str) -> tuple[int, str]:
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.output
+
+
+def test_a_second_serve_of_a_file_is_told_who_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes that both think to write alone must not be: in words, before anything is served; a look is free."""
+    url = f"sqlite:///{tmp_path}/a.db"
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "TWILIO_ACCOUNT_SID": "AC" + "0a" * 16,
+        "TWILIO_AUTH_TOKEN": "ab" * 16,
+        "TWILIO_API_KEY": "SK" + "0b" * 16,
+        "TWILIO_API_SECRET": "cd" * 16,
+        "TRANSFER_PHONE_NUMBER": "+15550177",
+        "OPENAI_API_KEY": "key",
+        "PUBLIC_URL": "https://pay.example.test",
+        "DATABASE_URL": url,
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    async def while_it_is_served() -> tuple[int, str]:
+        journal = stores.journal_of(url, b"key")
+        await journal.open()
+        await journal.take_over(NOON)
+        await stores.check(url)
+        told = await asyncio.to_thread(run, "serve")
+        await journal.close()
+        return told
+
+    status, output = asyncio.run(while_it_is_served())
+
+    assert status == 2
+    assert f"process {os.getpid()} serves {tmp_path}/a.db: end that one first, or use PostgreSQL" in unwrapped(output)
+
+
+def unwrapped(output: str) -> str:
+    """A box's words in one line."""
+    return " ".join(output.replace("│", " ").split())
 
 
 def test_a_file_is_sqlite(tmp_path: Path) -> None:

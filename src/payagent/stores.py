@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from payagent.accounts.protocol import Accounts
@@ -48,8 +49,8 @@ def existing(url: str) -> str:
     return url
 
 
-async def check(url: str) -> None:
-    """Open both and close them again.
+async def check(url: str, *, to_serve: bool = False) -> None:
+    """Open both and close them again. `to_serve`: also see whether this process may serve them.
 
     Raises:
         JournalFailed, AccountsFailed: in words, also when the schema is not the one this payagent knows.
@@ -57,6 +58,8 @@ async def check(url: str) -> None:
     journal, accounts = journal_of(url, b""), accounts_of(url)
     try:
         await journal.open()
+        if to_serve:
+            await journal.take_over(datetime.now(UTC))
         await accounts.open()
     finally:
         await accounts.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import sqlite3
 import stat
@@ -388,7 +389,7 @@ async def test_one_process_at_a_time_serves_a_file(tmp_path: Path) -> None:
     await first.open()
     await second.open()
     await first.take_over(NOON)
-    with pytest.raises(JournalFailed, match=r"another process serves .*one.db: end that one, or use PostgreSQL"):
+    with pytest.raises(JournalFailed, match=rf"process {os.getpid()} serves .*one.db: end that one first, or use Po"):
         await second.take_over(NOON)
     await first.close()
     await second.take_over(NOON)

@@ -34,7 +34,7 @@ def serve(
         if workers > 1 and settings.database_path:
             raise SettingsError(["DATABASE_URL: several workers need PostgreSQL; SQLite is a file for one process"])
         if descriptor is None:
-            asyncio.run(stores.check(settings.database_url))
+            asyncio.run(stores.check(settings.database_url, to_serve=True))
     except SettingsError as error:
         lines = "\n".join(f"  {problem}" for problem in error.problems)
         raise fail(f"The settings cannot be used (see .env.sample):\n{lines}") from None

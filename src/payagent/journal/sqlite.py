@@ -254,12 +254,19 @@ def _serve_alone(path: Path) -> IO[str]:
         JournalFailed: another process holds it.
     """
     with _failures():
-        lock = path.with_name(f"{path.name}.serving").open("a")  # SQLite's own locks would not outlive a second opening
+        lock = path.with_name(f"{path.name}.serving").open(
+            "a+"
+        )  # SQLite's own locks would not outlive a second opening
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.close()
-            raise JournalFailed(f"another process serves {path}: end that one, or use PostgreSQL for several") from None
+            with lock:
+                lock.seek(0)
+                who = f"process {lock.read()} serves {path}"
+            raise JournalFailed(f"{who}: end that one first, or use PostgreSQL for several") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
         return lock
 
 
