@@ -98,8 +98,8 @@ class SignedPosts:
 
     async def _held(self) -> None:
         """Wait until the app listens again, but no longer than Twilio does."""
-        parts = urlsplit(self.app_url)
         for _ in range(int(LONGEST_ANSWER_SECONDS / LOOK_SECONDS)):
+            parts = urlsplit(self.app_url)
             try:
                 _, writer = await asyncio.open_connection(parts.hostname, parts.port)
             except OSError:
