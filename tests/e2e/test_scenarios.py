@@ -32,6 +32,9 @@ from payagent.lab.serving import Listener, serve
 from payagent.lab.twilio import StandInTwilio
 
 SCALE = 0.05
+SLOWER = {"time_out_then_right": 0.1, "result_lost": 0.1}
+"""Where it counts which of two waits is over first: a busy machine must not turn them round."""
+
 ENOUGH_REQUESTS = {"full_payment": 10, "full_payment_automatic": 6}
 SPOKEN_CARD = "4242 4242 4242 4242"
 
@@ -121,7 +124,7 @@ async def test_a_scenario_ends_as_it_should(
 ) -> None:
     """What was heard, charged and asked of Twilio is as the scenario says, and nothing of the card is left anywhere."""
     scenario = scenarios.load(name)
-    result = await rehearsal.rehearse(scenario, directory=tmp_path, scale=SCALE)
+    result = await rehearsal.rehearse(scenario, directory=tmp_path, scale=SLOWER.get(name, SCALE))
 
     assert result.ok, result.report()
     if name in ENOUGH_REQUESTS:
