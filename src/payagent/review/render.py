@@ -28,7 +28,8 @@ NAME = "payment_call"
 DEFAULT = (Pace.MODEL, Profile.CARD)
 """The table that is drawn under the short name too."""
 
-DPI = 150
+DPI = 200
+"""Of the PNG. Letters are as large as a page allows where the font asked for, or Liberation Sans, is there."""
 RENDER_SECONDS = 60
 
 
