@@ -87,6 +87,9 @@ def barriers() -> Callable[[Page], Awaitable[list[str]]]:
     """Finds what axe-core calls serious or critical on a page, each as `rule: selector`."""
 
     async def find(page: Page) -> list[str]:
+        await page.evaluate(
+            "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )  # repainted
         found = (await Axe().run(page)).response["violations"]
         return [
             f"{rule['id']}: {' '.join(map(str, node['target']))}"

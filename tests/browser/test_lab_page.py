@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from payagent.accounts.demo import DEMO
 from payagent.accounts.protocol import Entry
@@ -213,6 +213,25 @@ async def test_all_of_it_by_keyboard(tab: Page) -> None:
 
     await expect(tab.locator("#transcript")).to_contain_text("The caller hung up.")
     await expect(tab.locator("#outcome")).to_have_text("cancelled")
+
+
+async def test_keys_arrive_in_the_order_they_were_pressed(tab: Page) -> None:
+    """However long one of them takes."""
+    await ready_to_key(tab)
+    sent: list[str] = []
+
+    async def slow(route: Route) -> None:
+        if not sent and route.request.post_data_json["keys"] == "4":
+            await tab.wait_for_timeout(200)
+        sent.append(route.request.post_data_json["keys"])
+        await route.continue_()
+
+    await tab.route("**/press", slow)
+    await tab.locator("#hang-up").focus()
+    await tab.keyboard.type("4012")
+
+    await expect(tab.locator("#dots")).to_have_text("••••")
+    assert sent == ["4", "0", "1", "2"]
 
 
 async def test_a_scenario_is_watched_and_paused(tab: Page) -> None:

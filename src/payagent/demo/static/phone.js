@@ -7,6 +7,7 @@ const TYPING = "input:not([type=checkbox]), select, textarea";
 export class Phone {
   #ask;
   #on = false;
+  #pressed = Promise.resolve();
   #began = 0;
   #capturing = "";
 
@@ -65,8 +66,9 @@ export class Phone {
     if (!(await this.#ask("ring", { ...plan, account: choice("account") }))) this.#show(false);
   }
 
+  /** One after the other: of two requests under way the second may arrive first. */
   #press(key) {
-    if (key && this.#on) this.#ask("press", { keys: key });
+    if (key && this.#on) this.#pressed = this.#pressed.then(() => this.#ask("press", { keys: key }));
   }
 
   #typed(event) {
