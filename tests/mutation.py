@@ -4,8 +4,11 @@ The table check and the walk judge first, for they are cheap. What they do not n
 (`tests/flow`): these are collected and run once, to see which state and trigger each one tries; then, for each slip, a
 fork makes it in every table that the tests hold, and runs them until one fails: those first that try a row of it, then
 all others, since a test may also read the table or share what another one has set up. The figures go to
-`fsm_diagrams/mutants.md`. A slip that nothing notices has to be explained in `tests/mutants.toml`; if one is not, or an
-explanation explains nothing, the exit status is 1.
+`fsm_diagrams/mutants.md`.
+
+A slip that nothing notices has to be explained in `tests/mutants.toml`: why the row says what makes no difference. If
+it makes one in any situation that the walk reaches, a test is missing, and no explanation helps. The exit status is 1
+if a slip is left unexplained, or an explanation explains nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ from payagent.flow import call, machine, table
 from payagent.flow.rows import Flow
 from payagent.flow.states import Pace, Profile, State
 from payagent.review.mutants import CHECK, KINDS, OPEN_TOOL, TESTS, WALK, Slip, noticed, slips
-from payagent.review.rewalk import Charted, chart
+from payagent.review.rewalk import Charted, chart, decides_alike
 
 ROOT = Path(__file__).parents[1]
 FIGURES, REASONS = ROOT / "fsm_diagrams" / "mutants.md", ROOT / "tests" / "mutants.toml"
@@ -54,11 +57,21 @@ Key = tuple[State, str]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What noticed a slip ("" for nothing), and what that says."""
+    """What noticed a slip ("" for nothing), and what that says; `alike`: it makes no difference in any situation.
 
+    `table` is the first that has its rows.
+    """
+
+    table: str
     slip: Slip
     by: str
     says: str
+    alike: bool = False
+
+    @property
+    def name(self) -> str:
+        """The slip in one line, with its table: rows of one id may differ from table to table."""
+        return f"{self.slip.name} ({self.table})"
 
 
 def main() -> int:
@@ -72,14 +85,14 @@ def main() -> int:
     if options.only == "*":
         return file(verdicts, options.every, time.monotonic() - began)
     for verdict in verdicts:
-        print(f"{verdict.by or 'NOTHING':<12} {verdict.slip.name}  ({verdict.says})")
+        print(f"{verdict.by or 'NOTHING':<12} {verdict.name}  ({verdict.says})")
     return 0
 
 
 def judged(every: list[tuple[int, Slip]]) -> list[Verdict]:
     """Each slip with what noticed it: the table check, the walk or the table tests."""
     tell(f"{len(every)} slips; the tables are walked")
-    _charts.update((n, chart(FLOWS[n])) for n in {n for n, _ in every})
+    _charts.extend(chart(flow) for flow in FLOWS)
     bench = Bench(every)
     os.chdir(ROOT)
     if status := pytest.main([*QUIET, "tests/flow"], plugins=[bench]):
@@ -105,7 +118,7 @@ class Bench:
         return True
 
 
-_charts: dict[int, Charted] = {}
+_charts: list[Charted] = []
 _items: dict[str, pytest.Item] = {}
 """The table tests that hold on the table as it is, in their order."""
 _flows: list[Flow] = []
@@ -181,9 +194,15 @@ def _endless(*_: object) -> NoReturn:
 def _judge(numbered: tuple[int, Slip]) -> Verdict:
     n, slip = numbered
     by, says = noticed(_charts[n], slip)
-    if not by:
-        by, says = (TESTS, test) if (test := _failing(slip)) else ("", "")
-    return Verdict(slip, by, says)
+    if not by and (test := _failing(slip)):
+        by, says = TESTS, test
+    for charted in _charts[n + 1 :]:  # it may matter in a larger table only
+        by, says = (by, says) if by else noticed(charted, slip)
+    table = f"{FLOWS[n].pace}.{FLOWS[n].profile}"
+    if by:
+        return Verdict(table, slip, by, says)
+    alike = all(decides_alike(charted, slip.made_in(charted.flow)) for charted in _charts)
+    return Verdict(table, slip, "", "it makes no difference" if alike else "it makes a difference", alike)
 
 
 def _failing(slip: Slip) -> str:
@@ -251,11 +270,13 @@ def in_a_child(run: Callable[[], str]) -> str:
 
 def file(verdicts: list[Verdict], nth: int, seconds: float) -> int:
     """Write the figures, of every `nth` slip; 1 if one is left unexplained, or of all an explanation explains none."""
-    why, idle = explained([v.slip.name for v in verdicts if not v.by], tomllib.loads(REASONS.read_text("utf-8")))
+    left = [v.name for v in verdicts if not v.by and v.alike]
+    why, idle = explained(left, tomllib.loads(REASONS.read_text("utf-8")))
+    why |= {v.name: "" for v in verdicts if not v.by and not v.alike}
     FIGURES.write_text("\n".join([*figures(verdicts, why, nth, seconds), *reasons(why), ""]), "utf-8")
     unexplained = [name for name, reason in why.items() if not reason]
     for name in unexplained:
-        print(f"unnoticed and unexplained: {name}")
+        print(f"unnoticed and {'unexplained' if name in left else 'it makes a difference'}: {name}")
     idle = idle if nth == 1 else []
     for pattern in idle:
         print(f"explains nothing: {pattern}")
@@ -285,7 +306,7 @@ def figures(verdicts: list[Verdict], why: Mapping[str, str], nth: int, seconds: 
     yield f"{os.cpu_count()} processors, of the tables {tables()}."
     yield from ["", "| slip | made | table check | walk | table tests | explained | unexplained |"]
     yield "|---|---:|---:|---:|---:|---:|---:|"
-    ends = [(v.slip.kind, v.by or ("explained" if why[v.slip.name] else "unexplained")) for v in verdicts]
+    ends = [(v.slip.kind, v.by or ("explained" if why[v.name] else "unexplained")) for v in verdicts]
     for kind in KINDS:
         yield _line(kind, Counter(end for of, end in ends if of == kind))
     yield _line("all", Counter(end for _, end in ends))
@@ -298,7 +319,9 @@ def _line(name: str, count: Counter[str]) -> str:
 
 def reasons(why: dict[str, str]) -> Iterator[str]:
     """What nothing notices, by the reason for it."""
-    yield from ["", "## Noticed by nothing, and why"]
+    yield from ["", "## Noticed by nothing, and why", ""]
+    yield "With each of these that is explained the tables offer and decide the same as without it: in every situation"
+    yield "that the walk reaches, for every event. In brackets stands the first table that has the row."
     for reason in dict.fromkeys(why.values()):
         yield from ["", reason or "**Not explained yet.**", ""]
         yield from (f"- {name}" for name, one in why.items() if one == reason)
@@ -314,7 +337,7 @@ def progress(verdicts: Iterator[Verdict], total: int) -> Iterator[Verdict]:
     for n, verdict in enumerate(verdicts, start=1):
         yield verdict
         if not verdict.by:
-            tell(f"unnoticed: {verdict.slip.name}")
+            tell(f"unnoticed: {verdict.name}")
         if n * 10 // total > (n - 1) * 10 // total:
             tell(f"judged {n} of {total} in {time.monotonic() - began:.0f} s")
 

@@ -219,3 +219,14 @@ def test_with_every_field_in_the_charge_is_next(flow: Flow, field: Field) -> Non
     assert (call.state, call.said()) == (
         (S.READY_TO_COMPLETE, ["ready"]) if ready else (S.PROCESSING_PAYMENT, ["processing"])
     )
+
+
+@FIELD
+def test_a_field_that_is_keyed_in_and_said_to_be_missing_is_not_charged_without(flow: Flow, field: Field) -> None:
+    """Twilio contradicts itself: whichever is true, the keypad is opened again before anything else."""
+    call = keying_last(flow, field)
+    call.report(ev.FieldCaptured, required=(field.name,), last_four="4242", card_type="visa")
+    assert (call.state, call.steps[-1].orders) == (field.entry, ())
+    call.time_up("entry_waiting")
+
+    assert captures(call) == [field.name]

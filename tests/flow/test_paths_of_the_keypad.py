@@ -332,6 +332,7 @@ def test_a_session_whose_sid_never_becomes_known_is_followed_by_no_second_one() 
         late = call.report(ev.PaymentSessionStarted, session="PK-1")
 
         assert step.after is S.HANDING_OFF
+        assert step.orders == (do.Say("start_failed_person"), do.EndRelay(), do.ReleaseBill("B-1", "CA1:1"))
         assert late.orders == (do.CancelPay("PK-1"),)
 
 

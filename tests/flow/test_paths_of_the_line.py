@@ -345,6 +345,17 @@ def test_a_person_is_asked_for_while_the_session_is_being_opened(reach: Callable
     assert (late.orders if late else ()) == ((do.CancelPay("PK-1"),) if reach is opening else ())
 
 
+def test_a_caller_who_stays_away_is_passed_on_to_nobody() -> None:
+    """The line was lost, and is not back when a person would be asked for: the call is over."""
+    call = holding()
+    call.post(ev.RelayLost("VX-1"))
+    passed = call.answer(ev.BillNotHeld, reason="held")
+    step = call.time_up("line_overdue")
+
+    assert passed.after is S.HANDING_OFF
+    assert step.after is S.ENDED
+
+
 def test_nobody_answers_on_either_route() -> None:
     """An apology, the other route, and goodbye."""
     call = passed_on()

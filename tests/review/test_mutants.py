@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import mutation
 import pytest
@@ -100,3 +101,15 @@ def test_a_slip_left_needs_a_reason_and_a_reason_a_slip() -> None:
 
     assert why == {"drop guard: a@b: c": "Others stand behind it.", "drop row: a@b": ""}
     assert idle == ["swap party: *"]
+
+
+def test_no_reason_explains_what_makes_a_difference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A test is missing, whatever is said of it; the exit status tells."""
+    monkeypatch.setattr(mutation, "FIGURES", tmp_path / "mutants.md")
+    monkeypatch.setattr(mutation, "REASONS", tmp_path / "mutants.toml")
+    mutation.REASONS.write_text('"*" = "Because."')
+    same, other = (mutation.Verdict("automatic.card", slip, "", "", alike=slip is ALL[0]) for slip in ALL[:2])
+
+    assert mutation.file([same], 1, 60) == 0
+    assert mutation.file([same, other], 1, 60) == 1
+    assert f"**Not explained yet.**\n\n- {other.name}" in mutation.FIGURES.read_text()

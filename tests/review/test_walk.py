@@ -20,7 +20,7 @@ from payagent.flow.states import Pace, Party, Profile, State
 from payagent.flow.table import build
 from payagent.review import proofs
 from payagent.review.promises import PROMISES
-from payagent.review.rewalk import Charted, Found, chart, rewalk
+from payagent.review.rewalk import Charted, Found, chart, decides_alike, rewalk
 from payagent.review.walk import walk
 
 S = State
@@ -188,7 +188,7 @@ BREAKS: dict[str, tuple[Callable[[Flow], Flow], str]] = {
         "a bill whose charge is unknown stays held",
     ),
     "an unknown charge may be tried again": (
-        lambda flow: changed(flow, on("result_overdue"), to(S.PAYMENT_DECLINED)),
+        lambda flow: changed(flow, on("result_overdue"), declined),
         "a bill whose charge is unknown stays held",
     ),
     "a success is credited twice": (
@@ -266,9 +266,21 @@ BREAKS: dict[str, tuple[Callable[[Flow], Flow], str]] = {
         lambda flow: changed(flow, on("pay_not_opened", S.STARTING_PAYMENT), leaving_out(o.close_or_leave)),
         "a call that is handed over or ended ends its relay",
     ),
+    "a payment is stopped before its bill is held, and nothing says so on record": (
+        lambda flow: changed(flow, on("bill_not_held", S.CANCELLING_PAYMENT), leaving_out(o.release_bill)),
+        "the record says how a payment ended",
+    ),
     "the ways to pay are asked for, and nothing follows": (
         lambda flow: changed(flow, on("check_payment_options"), only()),
         "whoever is on the line hears of every move, tool and answer",
+    ),
+    "a field is to be keyed in again, and Twilio does not listen": (
+        lambda flow: changed(flow, on("capture_out_of_sequence"), only(o.say("out_of_sequence"))),
+        "a field that is the next one is asked for at once",
+    ),
+    "a card is charged without a word": (
+        lambda flow: changed(flow, charging, only(o.complete)),
+        "no card is charged without a word to the caller",
     ),
     "no bill can be read, and the caller is passed on without a word": (
         lambda flow: changed(flow, on("bills_unavailable"), only(o.close_or_leave)),
@@ -295,6 +307,10 @@ def charge_at_once(row: Row) -> Row:
 
 def go_on(row: Row) -> Row:
     return replace(row, dest=S.CHOOSING_AMOUNT, effects=(o.say("start_failed"), o.release_bill))
+
+
+def declined(row: Row) -> Row:
+    return replace(row, dest=S.PAYMENT_DECLINED, effects=(o.say("declined"), o.release_declined))
 
 
 def closes_late(row: Row) -> bool:
@@ -343,6 +359,21 @@ def test_a_row_that_never_fires_is_found_out(charted: Charted) -> None:
 def test_an_unchanged_table_is_found_whole(charted: Charted) -> None:
     """Nothing is tried anew, and nothing is missed; a table built anew has other functions, and is walked again."""
     assert rewalk(charted, charted.flow) == rewalk(charted, build(Pace.AUTOMATIC)) == Found()
+
+
+def test_what_makes_no_difference_is_told_from_what_goes_unnoticed(charted: Charted) -> None:
+    """Neither in what is decided, be a count worn out, nor in what is offered."""
+
+    def alike(change: Callable[[Flow], Flow]) -> bool:
+        return decides_alike(charted, change(charted.flow))
+
+    here = S.CHOOSING_AMOUNT
+    assert alike(lambda flow: flow)
+    assert alike(lambda flow: changed(flow, on("cancel_overdue", S.HANDING_OFF), without("not_leaving")))
+    assert not alike(lambda flow: changed(flow, on("model_failed", here), without("model_failures_left")))
+    assert not alike(lambda flow: changed(flow, on("start_payment", here), lambda row: replace(row, guards=())))
+    assert not alike(lambda flow: changed(flow, on("caller_spoke", here), only()))
+    assert not alike(lambda flow: with_row(flow, a_row("verify_user", here, None, Party.MODEL)))
 
 
 def test_a_broken_promise_comes_with_its_shortest_story() -> None:

@@ -159,7 +159,7 @@ def _starting(t: Builder) -> None:
     person("start_overdue", here, CLOCK, "start_failed_person", when=[g.caller_there],
            why="A session may be open whose SID is unknown: no second one is opened in this call.")
     add("start_overdue", here, S.CANCELLING_PAYMENT, CLOCK, why="The line is not up: close what may be open.")
-    add("cancel_payment_processing", here, S.CANCELLING_PAYMENT, MODEL, do=[o.say("one_moment"), o.cancel],
+    add("cancel_payment_processing", here, S.CANCELLING_PAYMENT, MODEL, do=[o.say("one_moment")],
         why="A session whose SID is not known yet is cancelled when it is.")
 
 
@@ -262,11 +262,11 @@ def _entry_waits(t: Builder, field: Field) -> None:
 def _dead_session(t: Builder) -> None:
     """Before the charge is asked for, any result means the session is dead (fact sheet 5.4)."""
     add, alive = t.add, (S.STARTING_PAYMENT, *t.keying)
-    lost = [o.say("session_lost"), o.answer_waiting, o.release_bill]
+    lost = [o.say("session_lost"), o.release_bill]  # no words wait: before the charge each get a turn at once
     add("payment_failed", alive, S.ENDED, PAY, when=[g.caller_gone], do=[o.release_bill],
         why="The caller hung up: Twilio closed the session.")
     add("payment_failed", alive, S.PAYMENT_CANCELLED, PAY, when=[g.star_pressed],
-        do=[o.say("star_pressed"), o.answer_waiting, o.release_bill], why="Star ends a session.")
+        do=[o.say("star_pressed"), o.release_bill], why="Star ends a session.")
     add("payment_failed", alive, S.PAYMENT_CANCELLED, PAY, do=lost, why="The session broke; nothing was charged.")
     add("payment_failed", t.settled, S.ENDED, PAY, when=[g.caller_gone], why="The caller hung up.")
     add("session_refused", t.keying, S.PAYMENT_CANCELLED, PAY, do=lost,

@@ -182,9 +182,8 @@ def _field_reports(session: str, capturing: str, last_four: str, names: Sequence
         yield from (ev.EntryTimedOut(session, name, False), ev.EntryTimedOut(session, name, True))
         yield from (ev.FieldRejected(session, name, "invalid"), ev.CaptureOutOfSequence(session, name))
         yield ev.FieldCaptured(session, name, None, same, "visa")
-    for missing in names:
-        if missing != now and capturing:
-            yield ev.FieldCaptured(session, now, (missing,), same, "visa")
+    for missing in names if capturing else ():  # be it the very field that is in by this
+        yield ev.FieldCaptured(session, now, (missing,), same, "visa")
     if now == "card_number":
         yield ev.FieldCaptured(session, now, (), another, "visa")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from payagent.flow import effects as do
 from payagent.flow import events as ev
 from payagent.flow.fold import ANSWERS
-from payagent.flow.states import FINAL, Line, State
-from payagent.review.moments import Kind, Moment, Promise, gives
+from payagent.flow.states import FIELDS, FINAL, Line, State
+from payagent.review.moments import Kind, Moment, Promise, gives, orders
 
 _SPOKEN = (do.Say, do.Think, do.Capture, do.RouteCall, do.HangUp)
 """What the caller hears by; a capture asks for its field, or listens on."""
@@ -33,6 +33,18 @@ def _is_heard_of(m: Moment) -> bool:
 
 def _nobody_there(m: Moment) -> bool:
     return m.after.facts.line is not Line.UP
+
+
+_ENTRY = frozenset(f.entry for f in FIELDS.values())
+_DUE = frozenset(f.due for f in FIELDS.values())
+
+
+def _takes_a_field(step: Kind) -> bool:
+    return step.after in _ENTRY | _DUE and step.before is not step.after
+
+
+def _is_asked_for(m: Moment) -> bool:
+    return gives(m, do.Capture if m.after.state in _ENTRY else do.Think)
 
 
 def _hands_over(step: Kind) -> bool:
@@ -78,6 +90,13 @@ HEARD: tuple[Promise, ...] = (
         _matters,
         _is_heard_of,
     ),
+    Promise(
+        6,
+        "a field that is the next one is asked for at once, by Twilio's keypad or by the model",
+        _takes_a_field,
+        _is_asked_for,
+    ),
+    Promise(6, "no card is charged without a word to the caller", orders(do.CompletePay), _is_told),
     Promise(6, "whoever is passed to a person is told so", _hands_over, _is_told),
     Promise(6, "whoever's call is ended by the model or the clock is told goodbye", _says_goodbye, _is_told),
     Promise(

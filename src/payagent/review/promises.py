@@ -9,7 +9,7 @@ from typing import get_args
 from payagent.flow import effects as do
 from payagent.flow import events as ev
 from payagent.flow.fold import FieldReport
-from payagent.flow.states import FIELDS, FINAL, State
+from payagent.flow.states import FIELDS, FINAL, Outcome, State
 from payagent.review.alphabet import EARLIER
 from payagent.review.ghost import Ghost, spoken_amount
 from payagent.review.heard import HEARD
@@ -108,6 +108,19 @@ def _frees_what_it_leaves(m: Moment) -> bool:
     return not m.then.hold or m.then.charging
 
 
+_ENDS_AS = {
+    State.PAYMENT_COMPLETED: (Outcome.PAID,),
+    State.PAYMENT_DECLINED: (Outcome.DECLINED,),
+    State.PAYMENT_CANCELLED: (Outcome.CANCELLED,),
+    State.ENDED: (Outcome.PAID, Outcome.DECLINED, Outcome.CANCELLED, Outcome.UNKNOWN),
+}
+
+
+def _ends_a_payment(step: Kind) -> bool:
+    under_way = _KEYING | {State.STARTING_PAYMENT, State.PROCESSING_PAYMENT, State.CANCELLING_PAYMENT}
+    return step.before in under_way and step.after in _ENDS_AS
+
+
 def _names_the_amount(m: Moment) -> bool:
     named = [o for o in m.step.orders if isinstance(o, do.Say) and o.sentence in _MONEY_SENTENCES]
     return all(spoken_amount(order) == m.then.opened for order in named)
@@ -197,6 +210,12 @@ _ALL: tuple[Promise, ...] = (
         "a caller who is let go holds no bill, unless its charge is unknown",
         lambda step: do.EndRelay in step.orders and step.event is not ev.RelayConnected,
         _frees_what_it_leaves,
+    ),
+    Promise(
+        3,
+        "the record says how a payment ended as soon as it is over",
+        _ends_a_payment,
+        lambda m: m.after.facts.outcome in _ENDS_AS[m.after.state],
     ),
     *HEARD,
     Promise(

@@ -7,14 +7,18 @@ the map says, and was checked when the map was drawn. What the map does not know
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
+from payagent.flow.call import Call
+from payagent.flow.events import Event
 from payagent.flow.machine import Engine
 from payagent.flow.rows import Flow, Row, View
 from payagent.flow.states import State
-from payagent.review.alphabet import alphabet
+from payagent.review.alphabet import NOW, alphabet
 from payagent.review.situations import Situation
-from payagent.review.walk import WALK_LIMITS, Map, Place, Walker, cannot_end, explore
+from payagent.review.walk import WALK_LIMITS, Map, Place, Walker, cannot_end, counting, explore
 from payagent.review.walked import Walked
 
 MOST = 20_000
@@ -74,6 +78,12 @@ def rewalk(charted: Charted, changed: Flow) -> Found:
     return Found((), tuple(stuck), tuple(row.id for row in changed.rows if row.id not in walk.fired))
 
 
+def decides_alike(charted: Charted, changed: Flow) -> bool:
+    """Whether `changed` offers and decides what the charted table does: in each place on the map, for every event."""
+    walk = _Rewalk(charted, changed)
+    return all(walk.is_alike(place.call) for place in charted.places.values())
+
+
 class _Rewalk(Walker):
     """A walker that knows the map; `fired` are the rows that some event fired."""
 
@@ -87,8 +97,26 @@ class _Rewalk(Walker):
         flow = replace(changed, limits=WALK_LIMITS)
         known = next(iter(charted.places.values())).call.engine
         super().__init__(flow, Walked(), _Patched(known, flow, self._changed))
+        self._counting |= counting(charted.flow)
         self.leads_to: dict[Situation, set[Situation]] = {}
         self.fired: set[str] = set()
+
+    def is_alike(self, call: Call) -> bool:
+        """Whether the model is offered the same here, and every event leads to the same, whatever the counts are."""
+        if call.state in self._reshaped:
+            return False
+        if call.state not in self._states:
+            return True
+        events = [one for one in alphabet(call) if (call.state, call.trigger_of(one[0])) in self._changed]
+        asked = [(one, event, at) for event, at in events for one in self._variants(call, event)]
+        return call.offered(NOW) == self._by_the_change(call).offered(NOW) and all(
+            _led_to(one, event, at) == _led_to(self._by_the_change(one), event, at) for one, event, at in asked
+        )
+
+    def _by_the_change(self, call: Call) -> Call:
+        twin = call.twin()
+        twin.flow, twin.engine = self.flow, self.engine
+        return twin
 
     def revisit(self, here: Situation) -> list[Situation]:
         """All ways from one situation, the old ones from the map; the situations that are new by them."""
@@ -122,10 +150,18 @@ class _Rewalk(Walker):
         new = [there for there in theres if there not in self.places]
         for there in new:
             old = self._old.places[there]
-            call = old.call.twin()
-            call.flow, call.engine = self.flow, self.engine
-            self.places[there] = Place(call, old.ghost, here)
+            self.places[there] = Place(self._by_the_change(old.call), old.ghost, here)
         return new
+
+
+def _led_to(call: Call, event: Event, at: datetime) -> Hashable:
+    """Where the event leads, and with what orders; not by which row."""
+    step = call.decide(event, at)
+    if step is None:
+        return None
+    after = call.twin()
+    after.apply(step)
+    return step.orders, step.refused, after.state, after.facts, after.timers
 
 
 class _Patched(Engine):

@@ -22,7 +22,7 @@ from payagent.flow.facts import replace as replace_facts
 from payagent.flow.limits import Limits
 from payagent.flow.machine import Engine
 from payagent.flow.money import Money
-from payagent.flow.states import FINAL
+from payagent.flow.states import FINAL, State
 from payagent.flow.step import Step
 from payagent.flow.table import Flow
 from payagent.review.alphabet import EARLIER, INVENTED, NOW, RELAY, alphabet
@@ -132,15 +132,18 @@ def explore(flow: Flow, limit: int = 50_000, *, until_broken: bool = False) -> t
     return found, walker.places
 
 
+def counting(flow: Flow) -> set[tuple[State, str]]:
+    """The states and triggers whose rows ask for a count."""
+    return {key for key, rows in flow.by_trigger.items() if any(g.name in _COUNTING for r in rows for g in r.guards)}
+
+
 class Walker:
     """Goes from situation to situation of one table, and keeps the map."""
 
     def __init__(self, flow: Flow, found: Walked, engine: Engine) -> None:
         self.found, self.flow, self.engine = found, flow, engine
         self.places: Map = {}
-        self._counting = {
-            key for key, rows in flow.by_trigger.items() if any(g.name in _COUNTING for r in rows for g in r.guards)
-        }
+        self._counting = counting(flow)
 
     def start(self) -> Situation:
         """A call whose first relay is up: from here on the relay's session is a mere label."""
