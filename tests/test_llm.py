@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import subprocess
 import sys
@@ -475,6 +476,42 @@ async def test_a_server_error_before_the_first_byte_is_tried_again() -> None:
 
     assert await pieces_of(answer, retries=1) == [Words("x"), Finished("stop")]
     assert len(tries) == 2
+
+
+async def test_a_connection_that_was_gone_already_is_tried_again() -> None:
+    """A server may close a resting connection at the very moment when it is used."""
+    tries: list[int] = []
+
+    async def gone_at_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        tries.append(len(tries))
+        if len(tries) > 1:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
+            writer.write(words("x") + finish("stop"))
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(gone_at_first, "127.0.0.1", 0)
+    model = Model("key", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", "m", retries=1)
+    pieces = [piece async for piece in model.turn(TALK, [])]
+    await model.close()
+    server.close()
+    await server.wait_closed()
+
+    assert pieces == [Words("x"), Finished("stop")]
+    assert len(tries) == 2
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_answer_may_be_compressed(stream: bool) -> None:
+    """Some gateways do, streamed or not."""
+    message = json.dumps({"choices": [{"index": 0, "message": {"content": "x"}, "finish_reason": "stop"}]})
+    body = words("x") + finish("stop") + DONE if stream else message.encode()
+
+    async def answer(request: Request) -> Response:
+        return Response(gzip.compress(body), headers={"Content-Encoding": "gzip"})
+
+    assert await pieces_of(answer, streaming=stream) == [Words("x"), Finished("stop")]
 
 
 async def test_check_asks_for_the_model_by_name() -> None:

@@ -4,8 +4,8 @@ Rules: a turn yields `Words` (any number), `Tool` (any number, never from an ans
 `Finished`, or raises ModelFailed. Every wait is bounded. Closing the iterator or cancelling the task closes the HTTP
 stream; a consumer that may stop early wraps the turn in `contextlib.aclosing`. Nothing of the talk is in an error.
 
-The SDK gives authorisation, retries and errors; body and stream pass it as bytes, over its aiohttp transport: that
-takes a quarter of the CPU a chunk, and half of it a request. Importing the SDK takes about a second, so it is imported
+The SDK gives authorisation, retries and errors; the body passes it as bytes, and the stream passes it by
+(`llm_transport`): that takes a tenth of the CPU a chunk. Importing the SDK takes about a second, so it is imported
 when a `Model` is made: make it at start-up, not in a call.
 """
 
@@ -76,7 +76,10 @@ class Model:
         turn_seconds: float = 30.0,
         retries: int = 1,
     ) -> None:
-        from openai import AsyncOpenAI, DefaultAioHttpClient
+        import httpx2
+        from openai import AsyncOpenAI
+
+        from payagent.llm_transport import AioTransport
 
         # A proxy of the environment is for the outside world: it would not reach a stand-in on this machine.
         trust_env = not is_loopback(urlsplit(base_url).hostname or "")
@@ -85,7 +88,7 @@ class Model:
             base_url=base_url,
             timeout=turn_seconds,
             max_retries=retries,
-            http_client=DefaultAioHttpClient(trust_env=trust_env),
+            http_client=httpx2.AsyncClient(transport=AioTransport(trust_env=trust_env), follow_redirects=True),
         )
         self._model = model
         self._streaming = streaming
@@ -136,6 +139,8 @@ class Model:
     async def _chunks(self, body: bytes, watch: _Watch) -> AsyncGenerator[_Chunk, None]:
         import httpx2
 
+        from payagent.llm_transport import content_of
+
         # This `stream=True` is the transport's: without it the SDK reads the whole answer before it returns.
         request = self._client.post("/chat/completions", content=body, cast_to=httpx2.Response, stream=True)
         with _mapped():
@@ -144,8 +149,8 @@ class Model:
                 if not self._streaming:
                     yield _decode(await watch.wait(response.aread()))
                     return
-                received, lines = response.aiter_bytes(), _Lines()
-                while (data := await watch.wait(anext(received, None))) is not None:
+                content, lines = content_of(response), _Lines()
+                while data := await watch.wait(content.readany()):
                     for event in lines.take(data):
                         yield _decode(event)
             finally:
