@@ -4,9 +4,9 @@ Rules: a turn yields `Words` (any number), `Tool` (any number, never from an ans
 `Finished`, or raises ModelFailed. Every wait is bounded. Closing the iterator or cancelling the task closes the HTTP
 stream; a consumer that may stop early wraps the turn in `contextlib.aclosing`. Nothing of the talk is in an error.
 
-The SDK gives authorisation, retries and errors; the body passes it as bytes, and the stream passes it by
-(`llm_transport`): that takes a tenth of the CPU a chunk. Importing the SDK takes about a second, so it is imported
-when a `Model` is made: make it at start-up, not in a call.
+The SDK gives authorisation, retries and errors, once a request. The body passes it as bytes, and the stream passes it
+by (`llm_transport`), since it would cost several times the CPU of a piece. Importing the SDK takes about a second, so it
+is imported when a `Model` is made: make it at start-up, not in a call.
 """
 
 from __future__ import annotations
