@@ -96,8 +96,8 @@ def main() -> None:
     """Measure, print, save."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--live", type=int, default=500)
-    options.add_argument("--over", type=int, default=10_000)
-    options.add_argument("--marks", type=int, default=10)
+    options.add_argument("--over", type=int, default=30_000)
+    options.add_argument("--marks", type=int, default=15)
     options.add_argument("--save", type=Path)
     given = options.parse_args()
     where = machine()
