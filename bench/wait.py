@@ -87,6 +87,7 @@ async def _call(
             sent = perf_counter()
             await socket.send_json({"type": "prompt", "voicePrompt": words, "lang": "en-US", "last": True})
             waits.append(await _heard(socket, sent) - paced.took.pop(words))
+    await line.hang_up(http, server, number)  # or what is left of it would be at work in the next round
     return waits
 
 
