@@ -5,8 +5,8 @@ Rules: a turn yields `Words` (any number), `Tool` (any number, never from an ans
 stream; a consumer that may stop early wraps the turn in `contextlib.aclosing`. Nothing of the talk is in an error.
 
 The SDK gives authorisation, retries and errors, once a request. The body passes it as bytes, and the stream passes it
-by (`llm_transport`), since it would cost several times the CPU of a piece. Importing the SDK takes about a second, so it
-is imported when a `Model` is made: make it at start-up, not in a call.
+by (`llm_transport`): it would cost several times the CPU of a piece. Importing the SDK takes about a second, so it is
+imported when a `Model` is made: make it at start-up, not in a call.
 """
 
 from __future__ import annotations
