@@ -112,6 +112,15 @@ async def test_the_app_lets_go_of_what_it_opened(tmp_path: Path) -> None:
         await app.state.desk.journal.search(Search())
 
 
+async def test_a_second_app_on_a_file_that_is_served_does_not_start(tmp_path: Path) -> None:
+    """However it is started: both would think that nobody else writes."""
+    first, second = (wiring.application(at(tmp_path)) for _ in range(2))
+    async with first.router.lifespan_context(first):
+        with pytest.raises(JournalFailed, match="end that one first"):
+            async with second.router.lifespan_context(second):
+                pytest.fail("it started")
+
+
 @pytest.mark.parametrize("what", ["a folder", "no database", "accounts"])
 async def test_a_database_that_cannot_be_used_stops_the_start(what: str, tmp_path: Path) -> None:
     """And whatever was open by then is closed: the start can be tried again at once."""

@@ -169,7 +169,7 @@ class Switchboard:
     async def look_around(self) -> None:
         """See whether others have recorded steps that nobody told of."""
         connected = [call_sid for call_sid, session in self._sessions.items() if session.connected]
-        if connected and not self._desk.alone:
+        if connected:
             for call_sid, seq in (await self._desk.journal.lengths(connected)).items():
                 self._heard(call_sid, seq)
 

@@ -301,6 +301,16 @@ def test_a_code_may_follow_its_name_in_a_clause_of_its_own() -> None:
     assert said("Take your time, I will wait.") == "Take your time, I will wait."
 
 
+@pytest.mark.promise(3)
+def test_a_code_in_words_is_stopped_before_it_is_whole() -> None:
+    """Behind its name, in a clause of its own, no word of it tells by itself what it is part of."""
+    watch = ClaimWatch(OnRecord())
+    passed = [watch.feed(piece) for piece in ("Your confirmation code is,", " seven", " four", " two", ".")]
+
+    assert "two" not in "".join(passed)
+    assert watch.stopped == "two."
+
+
 def test_what_is_on_record_is_read_off_the_facts() -> None:
     """Before a payment was chosen there is no amount."""
     chosen = Payment(1, "B-1", Money(Decimal("600.00"), "USD"))

@@ -254,9 +254,8 @@ def _serve_alone(path: Path) -> IO[str]:
         JournalFailed: another process holds it.
     """
     with _failures():
-        lock = path.with_name(f"{path.name}.serving").open(
-            "a+"
-        )  # SQLite's own locks would not outlive a second opening
+        # Beside it: closing any second opening of the file itself would undo SQLite's own locks.
+        lock = path.with_name(f"{path.name}.serving").open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
