@@ -28,7 +28,7 @@ class Drained:
         self.drain = Drain()
         app = Starlette()
         app.state.desk = SimpleNamespace(switchboard=self.switchboard)
-        self.server = DrainingServer(uvicorn.Config(app), app, self.drain, seconds, parent=parent)
+        self.server = DrainingServer(uvicorn.Config(app, log_config=None), app, self.drain, seconds, parent=parent)
         self.server.started = True
 
     async def ends(self) -> bool:
