@@ -453,7 +453,7 @@ async def test_old_file_is_brought_up(make_step: MakeStep, tmp_path: Path) -> No
 
         assert [(call.call_sid, call.steps) for call in found] == [("CA2", 2), ("CA1", 2)]
     with raw(tmp_path) as db:
-        assert db.execute("SELECT part, number FROM migrations").fetchall() == [("journal", 1), ("journal", 2)]
+        assert db.execute("SELECT part, number FROM migrations").fetchall() == [("journal", 1), ("journal", 2), ("journal", 3)]
 
 
 async def test_file_that_cannot_be_brought_up_stays_as_it_was(
@@ -475,5 +475,5 @@ async def test_newer_file_is_refused_in_words(sqlite_journal: SqliteJournal, tmp
     with raw(tmp_path) as db:
         db.execute("INSERT INTO migrations VALUES ('journal', 99)")
 
-    with pytest.raises(JournalFailed, match=r"at change 99, this payagent knows 2: run the newer payagent"):
+    with pytest.raises(JournalFailed, match=r"at change 99, this payagent knows 3: run the newer payagent"):
         await SqliteJournal(tmp_path / "journal.db", b"key").open()

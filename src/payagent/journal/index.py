@@ -73,6 +73,16 @@ def columns(step: Step) -> Columns:
     return {name: unicode(value) if isinstance(value, str) else value for name, value in line.items()}
 
 
+def changes(step: Step) -> Columns:
+    """Of `columns` those that the step changes in its call's line, `call_sid` first; of a first step all."""
+    line = columns(step)
+    if step.seq == 1:
+        return line
+    same = {"started_at"} | ({"state", "ended"} if step.before is step.after else set())
+    same |= {name for name in GIVEN if line[name] is None} | {name for name in COUNTED if not line[name]}
+    return {name: value for name, value in line.items() if name not in same}
+
+
 def credits(step: Step) -> list[Credit]:
     """The payments that the step puts on a bill."""
     return [

@@ -354,7 +354,7 @@ def _open_orders(db: Database, now: str) -> list[OpenOrder]:
 def _due(db: Database, now: datetime) -> list[tuple[str, Timer]]:
     query = """
         SELECT call_sid, record FROM calls JOIN steps USING (call_sid)
-        WHERE seq = calls.steps AND next_due <= ? ORDER BY next_due
+        WHERE NOT ended AND seq = calls.steps AND next_due <= ? ORDER BY next_due
     """
     found = [
         (call_sid, timer)

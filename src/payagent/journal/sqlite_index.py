@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from datetime import date, datetime
+from functools import cache
 
 from payagent.flow.states import State
 from payagent.flow.step import Step
@@ -15,18 +16,23 @@ Database = sqlite3.Connection
 
 
 def put(db: Database, step: Step) -> None:
-    """Write what the step changes."""
-    columns = {name: _plain(value) for name, value in index.columns(step).items()}
-    db.execute(_PUT, columns)
+    """Write what the step changes, and nothing else: each column that is named makes SQLite rewrite its indexes."""
+    columns = {name: _plain(value) for name, value in index.changes(step).items()}
+    db.execute(_insert(tuple(columns)) if step.seq == 1 else _update(tuple(columns)), columns)
     for credit in index.credits(step):
         row = (credit.payment, credit.call_sid, credit.amount, credit.currency)
         db.execute("INSERT INTO credits VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
 
 
-_PUT = f"""
-    INSERT INTO calls ({", ".join(index.COLUMNS)}) VALUES ({", ".join(f":{name}" for name in index.COLUMNS)})
-    ON CONFLICT (call_sid) DO UPDATE SET {index.UPSERT}
-"""  # noqa: S608 - names of ours
+@cache
+def _insert(names: tuple[str, ...]) -> str:
+    return f"INSERT INTO calls ({', '.join(names)}) VALUES (:{', :'.join(names)})"  # noqa: S608 - names of ours
+
+
+@cache
+def _update(names: tuple[str, ...]) -> str:
+    changed = (f"{name} = {name} + :{name}" if name in index.COUNTED else f"{name} = :{name}" for name in names[1:])
+    return f"UPDATE calls SET {', '.join(changed)} WHERE call_sid = :call_sid"  # noqa: S608 - names of ours
 
 
 def _plain(value: index.Value) -> str | int | None:
