@@ -478,6 +478,54 @@ async def test_a_server_error_before_the_first_byte_is_tried_again() -> None:
     assert len(tries) == 2
 
 
+@pytest.mark.parametrize(("retries", "expected"), [(0, 1), (1, 2), (2, 3)])
+async def test_there_are_as_many_tries_as_allowed(retries: int, expected: int) -> None:
+    """The first one goes past the SDK only where the SDK may make another."""
+    tries: list[Request] = []
+
+    async def answer(request: Request) -> Response:
+        tries.append(request)
+        return JSONResponse({}, 503, {"retry-after-ms": "1"})
+
+    assert (await failure_of(answer, retries=retries)).reason == "server_error"
+    assert len(tries) == expected
+
+
+async def test_a_busy_api_is_left_alone_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a 429 there is a pause before the SDK's own first try."""
+    tries: list[Request] = []
+
+    async def answer(request: Request) -> Response:
+        tries.append(request)
+        return JSONResponse({}, 429)
+
+    monkeypatch.setattr("payagent.llm.CALM_SECONDS", 30)
+
+    assert (await failure_of(answer, first_word_seconds=0.2)).reason == "timeout_first_word"
+    assert len(tries) == 1
+
+
+async def test_a_redirect_is_followed_with_what_was_asked() -> None:
+    """A gateway may have moved; the second place gets the same body and key."""
+    seen: list[tuple[Any, str]] = []
+
+    async def moved(request: Request) -> Response:
+        return Response(status_code=307, headers={"location": "/v2/chat"})
+
+    async def there(request: Request) -> Response:
+        seen.append(((await request.json())["messages"], request.headers["authorization"]))
+        return await streaming(words("x"), finish("stop"))(request)
+
+    places = [("/v1/chat/completions", moved), ("/v2/chat", there)]
+    async with serve(Starlette(routes=[Route(path, end, methods=["POST"]) for path, end in places])) as origin:
+        model = Model("key", f"{origin}/v1/", "test-model")
+        pieces = [piece async for piece in model.turn(TALK, [])]
+        await model.close()
+
+    assert pieces == [Words("x"), Finished("stop")]
+    assert seen == [(TALK, "Bearer key")]
+
+
 async def test_a_connection_that_was_gone_already_is_tried_again() -> None:
     """A server may close a resting connection at the very moment when it is used."""
     tries: list[int] = []

@@ -4,9 +4,9 @@ Rules: a turn yields `Words` (any number), `Tool` (any number, never from an ans
 `Finished`, or raises ModelFailed. Every wait is bounded. Closing the iterator or cancelling the task closes the HTTP
 stream; a consumer that may stop early wraps the turn in `contextlib.aclosing`. Nothing of the talk is in an error.
 
-The SDK gives authorisation, retries and errors, once a request. The body passes it as bytes, and the stream passes it
-by (`llm_transport`): it would cost several times the CPU of a piece. Importing the SDK takes about a second, so it is
-imported when a `Model` is made: make it at start-up, not in a call.
+The SDK gives authorisation, and what does not succeed at once is its to try again and to explain. A request's first try
+and the stream of every answer pass it by (`llm_transport`): it would cost several times their CPU. Importing the SDK
+takes about a second, so it is imported when a `Model` is made: make it at start-up, not in a call.
 """
 
 from __future__ import annotations
@@ -24,11 +24,15 @@ from payagent.errors import ModelFailed
 from payagent.setting_rules import is_loopback
 
 if TYPE_CHECKING:
+    import aiohttp
     import openai
 
 T = TypeVar("T")
 WHOLE = ("stop", "tool_calls")
 DRAIN_SECONDS = 0.5
+OK, TOO_MANY_REQUESTS = 200, 429
+CALM_SECONDS = 0.5
+"""Before another try after a 429: the SDK's own first pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,7 @@ class Model:
     """A chat model behind an OpenAI-compatible API; serves any number of turns at once.
 
     `first_word_seconds` bounds the wait for the first piece of a streamed answer and for each one after it,
-    `turn_seconds` every whole turn,
-    the SDK's `retries` (of 408, 409, 429, 5xx and connection errors before the first byte) included.
+    `turn_seconds` every whole turn, `retries` (before the first byte, of connection errors and statuses) included.
     """
 
     def __init__(
@@ -82,14 +85,18 @@ class Model:
         from payagent.llm_transport import AioTransport
 
         # A proxy of the environment is for the outside world: it would not reach a stand-in on this machine.
-        trust_env = not is_loopback(urlsplit(base_url).hostname or "")
+        self._transport = AioTransport(trust_env=not is_loopback(urlsplit(base_url).hostname or ""))
         self._client = AsyncOpenAI(
             api_key=api_key,
             base_url=base_url,
             timeout=turn_seconds,
-            max_retries=retries,
-            http_client=httpx2.AsyncClient(transport=AioTransport(trust_env=trust_env), follow_redirects=True),
+            max_retries=max(0, retries - 1),
+            http_client=httpx2.AsyncClient(transport=self._transport, follow_redirects=True),
         )
+        self._first_straight = retries > 0
+        self._url = f"{str(self._client.base_url).rstrip('/')}/chat/completions"
+        headers = self._client.default_headers | self._client.auth_headers
+        self._headers = [(name, value) for name, value in headers.items() if isinstance(value, str)]
         self._model = model
         self._streaming = streaming
         self._first_word_seconds = first_word_seconds if streaming else turn_seconds
@@ -137,24 +144,45 @@ class Model:
         return msgspec.json.encode(body)
 
     async def _chunks(self, body: bytes, watch: _Watch) -> AsyncGenerator[_Chunk, None]:
-        import httpx2
-
-        from payagent.llm_transport import content_of
-
-        # This `stream=True` is the transport's: without it the SDK reads the whole answer before it returns.
-        request = self._client.post("/chat/completions", content=body, cast_to=httpx2.Response, stream=True)
         with _mapped():
-            response = await watch.wait(request)
+            answer = await watch.wait(self._ask(body))
             try:
                 if not self._streaming:
-                    yield _decode(await watch.wait(response.aread()))
+                    yield _decode(await watch.wait(answer.read()))
                     return
-                content, lines = content_of(response), _Lines()
-                while data := await watch.wait(content.readany()):
+                lines = _Lines()
+                while data := await watch.wait(answer.content.readany()):
                     for event in lines.take(data):
                         yield _decode(event)
             finally:
-                await response.aclose()
+                answer.release()
+
+    async def _ask(self, body: bytes) -> aiohttp.ClientResponse:
+        """The answer, as soon as its head is there. Raises the SDK's errors."""
+        import httpx2
+
+        from payagent.llm_transport import answer_of
+
+        if self._first_straight and (answer := await self._ask_straight(body)):
+            return answer
+        # This `stream=True` is the transport's: without it the SDK reads the whole answer before it returns.
+        request = self._client.post("/chat/completions", content=body, cast_to=httpx2.Response, stream=True)
+        return answer_of(await request)
+
+    async def _ask_straight(self, body: bytes) -> aiohttp.ClientResponse | None:
+        """The answer, if there is one at once; None is for the SDK to try again, or to say what is wrong."""
+        import aiohttp
+
+        try:
+            answer = await self._transport.send("POST", self._url, self._headers, body)
+        except aiohttp.ClientError:
+            return None
+        if answer.status == OK:
+            return answer
+        answer.release()
+        if answer.status == TOO_MANY_REQUESTS:
+            await asyncio.sleep(CALM_SECONDS)
+        return None
 
 
 class _Watch:

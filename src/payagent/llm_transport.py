@@ -1,17 +1,17 @@
-"""What the model's SDK sends its requests through: aiohttp, with the answer's stream within reach.
+"""What requests to the model go out through: aiohttp, under the SDK (`AioTransport`) or straight (`send`).
 
-The SDK does what it is there for (authorisation, retries, errors), but a streamed answer need not pass its layers piece
-by piece: `content_of` is aiohttp's own stream of it. Waits are the caller's to bound.
+The SDK does what it is there for (retries, errors), but neither a request that simply succeeds nor the pieces of its
+answer need pass its layers: both ways end in aiohttp's own answer. Waits are the caller's to bound.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import aiohttp
 import httpx2
 
-CONTENT = "payagent_content"
+ANSWER = "payagent_answer"
 KEPT_SECONDS = 5.0
 """A connection that rested longer may be gone at the other end (httpx's own rule)."""
 
@@ -24,28 +24,33 @@ class AioTransport(httpx2.AsyncBaseTransport):
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """The answer as soon as its head is there; its body is read from it, or by `content_of`.
+        """The answer as soon as its head is there; its body is read from it, or by `answer_of`.
 
         Raises:
             httpx2.NetworkError: there is none; the SDK knows by this kind that it may try again.
         """
-        if self._session is None:
-            self._session = self._open()
+        url, headers, body = str(request.url), request.headers.multi_items(), await request.aread()
         try:
-            answer = await self._session.request(
-                request.method,
-                str(request.url),
-                headers=request.headers.multi_items(),
-                data=request.content or None,
-                allow_redirects=False,
-            )
+            answer = await self.send(request.method, url, headers, body or None)
         except aiohttp.ClientError as error:
             raise httpx2.NetworkError(type(error).__name__, request=request) from error
         # aiohttp has undone what this header tells of.
-        headers = [(name, value) for name, value in answer.raw_headers if name.lower() != b"content-encoding"]
+        told = [(name, value) for name, value in answer.raw_headers if name.lower() != b"content-encoding"]
         return httpx2.Response(
-            answer.status, headers=headers, stream=_Body(answer), request=request, extensions={CONTENT: answer.content}
+            answer.status, headers=told, stream=_Body(answer), request=request, extensions={ANSWER: answer}
         )
+
+    async def send(
+        self, method: str, url: str, headers: Iterable[tuple[str, str]], body: bytes | None
+    ) -> aiohttp.ClientResponse:
+        """Send a request past the SDK: the answer as soon as its head is there, whatever its status.
+
+        Raises:
+            aiohttp.ClientError: there is none.
+        """
+        if self._session is None:
+            self._session = self._open()
+        return await self._session.request(method, url, headers=headers, data=body, allow_redirects=False)
 
     async def aclose(self) -> None:
         """Let the connections go."""
@@ -73,7 +78,7 @@ class _Body(httpx2.AsyncByteStream):
         self._answer.release()
 
 
-def content_of(response: httpx2.Response) -> aiohttp.StreamReader:
-    """The stream of an answer that came by `AioTransport`; its `readany` gives b"" at the end."""
-    content: aiohttp.StreamReader = response.extensions[CONTENT]
-    return content
+def answer_of(response: httpx2.Response) -> aiohttp.ClientResponse:
+    """The answer as aiohttp has it, of one that came by `AioTransport`; at its end `content.readany` gives b""."""
+    answer: aiohttp.ClientResponse = response.extensions[ANSWER]
+    return answer

@@ -453,7 +453,11 @@ async def test_old_file_is_brought_up(make_step: MakeStep, tmp_path: Path) -> No
 
         assert [(call.call_sid, call.steps) for call in found] == [("CA2", 2), ("CA1", 2)]
     with raw(tmp_path) as db:
-        assert db.execute("SELECT part, number FROM migrations").fetchall() == [("journal", 1), ("journal", 2), ("journal", 3)]
+        assert db.execute("SELECT part, number FROM migrations").fetchall() == [
+            ("journal", 1),
+            ("journal", 2),
+            ("journal", 3),
+        ]
 
 
 async def test_file_that_cannot_be_brought_up_stays_as_it_was(
