@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Event
@@ -25,13 +25,21 @@ class Bench:
         self.locked = False
         self.go = Event()
         self.started = Event()
-        self.writer = GroupWriter(self.db, self._begin, self._count_undone)
+        self.later: list[Callable[[], None]] = []
+        self.at_once = True
+        self.writer = GroupWriter(self.db, self._begin, self._count_undone, self._later)
         self.first = self.writer.submit(self._wait)
         assert self.started.wait(10)
 
     def put(self, n: int) -> Future[int]:
         """Write number `n`; one that is there already fails."""
         return self.writer.submit(lambda db: db.execute("INSERT INTO numbers VALUES (?)", (n,)).rowcount)
+
+    def _later(self, wake: Callable[[], None]) -> None:
+        if self.at_once:
+            wake()
+        else:
+            self.later.append(wake)
 
     def close(self) -> None:
         self.go.set()
@@ -66,6 +74,28 @@ def test_waiting_jobs_share_a_transaction(bench: Bench) -> None:
 
     assert [answer.result(10) for answer in answers] == [1] * 50
     assert bench.begun == 2
+
+
+def test_the_thread_is_woken_once_for_all_that_was_submitted(bench: Bench) -> None:
+    """However many jobs one turn of the loop submits; the next turn's wake it again."""
+    bench.go.set()
+    bench.at_once = False
+
+    for turn in (1, 2):
+        answers = [bench.put(10 * turn + n) for n in range(3)]
+        (wake,) = bench.later
+        bench.later.clear()
+        wake()
+        assert [answer.result(10) for answer in answers] == [1] * 3
+
+
+def test_close_wakes_the_thread(bench: Bench) -> None:
+    """What nobody was woken for is written all the same."""
+    bench.at_once = False
+    answers = [bench.put(n) for n in range(3)]
+    bench.close()
+
+    assert [answer.result(0) for answer in answers] == [1] * 3
 
 
 def test_groups_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

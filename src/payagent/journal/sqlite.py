@@ -56,7 +56,7 @@ class SqliteJournal:
             JournalFailed: it cannot be opened, or is no journal.
         """
         with _failures():
-            self._opened = await asyncio.to_thread(self._open)
+            self._opened = await asyncio.to_thread(self._open, asyncio.get_running_loop())
 
     async def close(self) -> None:
         opened, self._opened = self._opened, None
@@ -144,7 +144,7 @@ class SqliteJournal:
             raise JournalFailed("the journal is closed")
         return self._opened
 
-    def _open(self) -> _Opened:
+    def _open(self, loop: asyncio.AbstractEventLoop) -> _Opened:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.touch(mode=0o600)
         writing = self._connect(lambda db: bring_up(db, Schema.of("journal", "sqlite"), {2: _make_index}))
@@ -157,7 +157,7 @@ class SqliteJournal:
                 raise JournalFailed("the journal's file was replaced by another")
             db.execute("BEGIN IMMEDIATE")
 
-        return _Opened(GroupWriter(writing, begin, rolled_back=self._heads.clear), reading)
+        return _Opened(GroupWriter(writing, begin, rolled_back=self._heads.clear, later=loop.call_soon), reading)
 
     def _connect(self, prepare: Callable[[Database], object]) -> Database:
         db = sqlite3.connect(self._path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False)
