@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from hashlib import sha256
-from urllib.parse import urlencode
 
 from payagent.errors import BadCallback
 from payagent.flow.events import (
@@ -40,6 +39,8 @@ MASKS = {
     POSTAL_CODE.name: "PaymentCardPostalCode",
 }
 """Where a field's keyed-in value stands, masked or (expiry, postal code) in clear."""
+
+_KEYED_IN = frozenset(MASKS.values())
 
 TIMEOUTS = {"input-timeout", "timeout"}
 """One error, spelt in two ways on Twilio's `<Pay>` and `<Prompt>` pages."""
@@ -172,6 +173,5 @@ def _digest(form: Mapping[str, str], token: str) -> str:
     """
     if token:
         return sha256(token.encode(errors="replace")).hexdigest()[:16]
-    cards = set(MASKS.values())
-    body = sorted((k, re.sub("[0-9]", "x", v) if k in cards else v) for k, v in form.items())
-    return sha256(urlencode(body, errors="replace").encode()).hexdigest()[:16]
+    body = sorted((k, re.sub("[0-9]", "x", v) if k in _KEYED_IN else v) for k, v in form.items())
+    return sha256(ascii(body).encode()).hexdigest()[:16]

@@ -69,26 +69,42 @@ class Signatures:
         """
         if not self._validators:
             raise BadSignature("there is no auth token to sign with")
-        return str(self._validators[0].compute_signature(url, ImmutableMultiDict(form)))
+        return str(self._validators[0].compute_signature(url, _values(form)))
 
     def _good(self, url: str, form: Form) -> Iterator[str]:
         """Every signature that is right for this request: each token, each spelling of the URL, the likeliest first."""
-        pairs = ImmutableMultiDict(form)
-        for validator in self._validators:
-            for spelling in _spellings(url):
-                yield validator.compute_signature(spelling, pairs)
+        values = _values(form)
+        for spelling in _spellings(url):
+            for validator in self._validators:
+                yield validator.compute_signature(spelling, values)
 
 
-def _spellings(url: str) -> list[str]:
+class _Values(dict[str, list[str]]):
+    """The values of each name, in the shape that the SDK asks for first."""
+
+    getall = dict.__getitem__
+
+
+def _values(form: Form) -> _Values:
+    if isinstance(form, ImmutableMultiDict):
+        form = form.multi_items()
+    values = _Values()
+    for name, value in form.items() if isinstance(form, Mapping) else form:
+        values.setdefault(name, []).append(value)
+    return values
+
+
+def _spellings(url: str) -> Iterator[str]:
     """The URL as it stands, without its port, and with the default one: Twilio is not consistent (as is its SDK).
 
     The SDK takes 80 for the default port of every scheme but `https`; `wss` gets its true one as well.
     """
+    yield url
     parts = urlsplit(url)
-    spellings = [url, remove_port(parts), add_port(parts)]
+    others = {remove_port(parts), add_port(parts)}
     if parts.scheme == "wss" and not parts.port:
-        spellings.append(parts._replace(netloc=f"{parts.netloc}:443").geturl())
-    return list(dict.fromkeys(spellings))
+        others.add(parts._replace(netloc=f"{parts.netloc}:443").geturl())
+    yield from others - {url}
 
 
 def _equal(good: str, signature: str | None) -> bool:
