@@ -1,4 +1,4 @@
-"""One model turn, against a local OpenAI-compatible server (respx does not see openai 3: it speaks through httpx2)."""
+"""One model turn, against a local OpenAI-compatible server."""
 
 from __future__ import annotations
 

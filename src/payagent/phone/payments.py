@@ -21,16 +21,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import httpx
+import aiohttp
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 
 from payagent.errors import TwilioRefused, TwilioUnanswered
 from payagent.flow.money import Money
 from payagent.flow.states import FIELDS
-from payagent.phone.http import TWILIO, HttpxClient
-
-NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-"""What httpx raises before a connection exists: no byte of the request went out."""
+from payagent.phone.http import NEVER_SENT, TWILIO, AioClient, BadAnswer
 
 BAD_REQUEST, NOT_FOUND, TOO_MANY_REQUESTS = 400, 404, 429
 INVALID_AMOUNT = 64003
@@ -74,7 +71,7 @@ class Payments:
         api_secret: str,
         connector: str,
         status_callback: str,
-        http: httpx.AsyncClient,
+        http: aiohttp.ClientSession,
         base_url: str = TWILIO,
         options: PaymentOptions | None = None,
         retries: int = 2,
@@ -83,7 +80,7 @@ class Payments:
     ) -> None:
         from twilio.rest import Client  # slow to import: only who pays for it waits
 
-        self._twilio = Client(api_key, api_secret, account_sid, http_client=HttpxClient(http, base_url))
+        self._twilio = Client(api_key, api_secret, account_sid, http_client=AioClient(http, base_url))
         self._connector = connector
         self._status_callback = status_callback
         self._options = options or PaymentOptions()
@@ -219,8 +216,9 @@ async def _attempt(request: Callable[[], Awaitable[Any]], deadline: float) -> An
         raise _refused(error) from error
     except NEVER_SENT as error:
         raise NeverSent(f"no connection to Twilio ({type(error).__name__})") from error
-    except (httpx.HTTPError, TimeoutError, *UNREADABLE) as error:
-        raise TwilioUnanswered(f"no usable answer from Twilio ({type(error).__name__})") from error
+    except (aiohttp.ClientError, OSError, *UNREADABLE) as error:
+        said = str(error) if isinstance(error, BadAnswer) else type(error).__name__
+        raise TwilioUnanswered(f"no usable answer from Twilio ({said})") from error
 
 
 def _may_repeat(failure: TwilioRefused | TwilioUnanswered, repeat: type[TwilioUnanswered]) -> bool:
