@@ -9,13 +9,13 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import structlog
 from card_search import left_behind
+from logging_state import forget
 from postgres_server import postgres_server, postgres_url  # noqa: F401
 from services import SERVICES, missing
 
@@ -83,13 +83,10 @@ def is_local(family: int, address: Any) -> bool:
 
 @pytest.fixture(autouse=True)
 def loggers_forget() -> Iterator[None]:
-    """A test that configures logging leaves no logger of ours bound to that configuration (structlog caches it)."""
+    """A test that configures logging leaves no logger of ours bound to that configuration."""
     yield
     if structlog.is_configured():
-        structlog.reset_defaults()
-        for name, module in list(sys.modules.items()):
-            if name.startswith("payagent") and hasattr(module, "_log"):
-                vars(module._log).pop("bind", None)
+        forget()
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,5 +23,13 @@ def logging_restored() -> Iterator[None]:
         logging.getLogger().handlers[:] = handlers
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
-        structlog.reset_defaults()
+        forget()
         structlog.contextvars.clear_contextvars()
+
+
+def forget() -> None:
+    """No logger of ours stays bound to a configuration that is over (structlog caches it)."""
+    structlog.reset_defaults()
+    for name, module in list(sys.modules.items()):
+        if name.startswith("payagent") and hasattr(module, "_log"):
+            vars(module._log).pop("bind", None)
