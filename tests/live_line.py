@@ -214,22 +214,25 @@ class Pen(Frail):
     """A journal on whose writing a test can lay a hand.
 
     `fails` are errors for the next appends. `before` is awaited before each append, with its step: it may wait, raise,
-    or have another worker write first.
+    or have another worker write first. `written` are the numbers of the steps of each append.
     """
 
     def __init__(self, journal: object) -> None:
         super().__init__(journal)
         self.fails: list[Exception] = []
         self.before: Callable[[Step], Awaitable[None]] | None = None
+        self.written: list[list[int]] = []
 
-    async def append(self, step: Step, done: str = "") -> None:
-        if self.before:
-            await self.before(step)
+    async def append(self, *steps: Step) -> None:
+        for step in steps:
+            if self.before:
+                await self.before(step)
         if self.fails:
             raise self.fails.pop(0)
-        await self._part.append(step, done)  # type: ignore[attr-defined]
+        await self._part.append(*steps)  # type: ignore[attr-defined]
+        self.written.append([step.seq for step in steps])
         if self.after:
-            self.after(f"append {step.seq}")
+            self.after(f"append {steps[-1].seq}")
 
 
 class Owing:

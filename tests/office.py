@@ -95,7 +95,7 @@ class Operator:
 
     async def _write(self, call: PracticeCall) -> None:
         for step in call.steps:
-            await self.journal.append(step, getattr(step.event, "order", ""))
+            await self.journal.append(step)
 
     async def steps(self, call_sid: str = UNKNOWN) -> list[Step]:
         """A call's record."""

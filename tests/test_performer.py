@@ -174,7 +174,7 @@ async def test_an_order_that_is_done_is_not_done_again(hands: Hands) -> None:
     key = await hands.order(CANCEL)
     state = State.PROCESSING_PAYMENT
     done = Step(CALL, 2, hands.now, ev.CancelAccepted(key), state, state, "", "", "", (), (), "f1")
-    await hands.journal.append(done, key)
+    await hands.journal.append(done)
     hands.now += CLAIM + timedelta(seconds=1)
 
     assert await hands.performer.perform(key, CANCEL, CALLER, wanted) is None

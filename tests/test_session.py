@@ -119,7 +119,7 @@ async def test_every_step_is_shown_once_it_is_applied(line: Line) -> None:
 
 
 async def test_words_reach_the_mouth_before_the_turn_ends(line: Line) -> None:
-    """The first word is on its way while the model still talks."""
+    """The first word is on its way while the model still talks; what it said is on record with its end, at once."""
     go_on = asyncio.Event()
     await line.caller_says("Hello?", [Words("Good "), go_on, Words("day."), Finished("stop")])
     early = cycle(line.ear.frames)
@@ -128,6 +128,7 @@ async def test_words_reach_the_mouth_before_the_turn_ends(line: Line) -> None:
 
     assert early == ["Good "]
     assert cycle(line.ear.frames) == ["Good ", "day.", "|"]
+    assert line.worker.pen.written[-1] == [5, 6]
     assert (await line.events())[-2:] == [
         ev.AgentSpoke(f"{CALL}:4:0", "Good day."),
         ev.TurnEnded(f"{CALL}:4:0", "stop"),

@@ -195,6 +195,22 @@ async def test_what_looks_like_noise_is_judged_by_the_newest_facts(line: Line) -
     assert sum(event == timed_out for event in await line.events()) == 2
 
 
+async def test_noise_in_the_middle_of_a_turn_is_judged_by_the_newest_facts(line: Line) -> None:
+    """The same while the model talks: what it has said goes on record, and the event is looked at anew all the same."""
+    await line.paying()
+    timed_out = ev.EntryTimedOut(PAYMENT, "card_number", digits=True, digest="same")
+    await line.workers[0].switchboard.report(CALL, timed_out)
+    await line.caller_says("Hm", [Words("I think"), NEVER])
+    other = await line.worker.switchboard.get(CALL)
+    (quiet,) = [timer for timer in other.call.timers if timer.name == "recapture"]
+    await other.post(ev.TimeUp(quiet.name, quiet.armed))
+    await settled()
+    await line.workers[0].switchboard.report(CALL, timed_out)
+
+    assert sum(event == timed_out for event in await line.events()) == 2
+    assert [event.words for event in await line.events() if isinstance(event, ev.AgentSpoke)].count("I think") == 1
+
+
 @pytest.mark.promise(2, 8)
 async def test_two_workers_race_for_the_same_step(line: Line) -> None:
     """The same callback reaches both at once: what it orders is ordered and done once."""

@@ -80,7 +80,10 @@ class Metrics:
             "payagent_http_seconds", "HTTP requests answered.", ["path", "status"], registry=one, buckets=QUICK
         )
         self._appends = Histogram(
-            "payagent_journal_append_seconds", "A step's way onto the record.", registry=one, buckets=QUICK
+            "payagent_journal_append_seconds",
+            "The way onto the record of steps written at once.",
+            registry=one,
+            buckets=QUICK,
         )
         self._unrecorded = Counter("payagent_journal_failures", "Steps that could not be recorded.", registry=one)
         self._rest = Histogram(

@@ -226,45 +226,67 @@ class Session:
         """The event's step; first of all, put on record what was said in an outage, and by a running turn."""
         with suppress(JournalFailed):  # what follows may be recorded all the same
             await self._record_said()
-        turn = self._turn
-        if turn and turn.words:
-            words, turn.words = turn.words, ""
-            try:
-                await self._record(ev.AgentSpoke(turn.key, words))
-            except JournalFailed:
+        turn, events = self._turn, [] if event is None else [event]
+        words = turn.words if turn else ""
+        if turn and words:
+            events, turn.words = [ev.AgentSpoke(turn.key, words), *events], ""
+        try:
+            step = await self._record(*events) if events else None
+        except JournalFailed:
+            if turn and words:
                 turn.words = words
-                raise
-        if event is None:
-            await self._look_up()
-            return None
-        return await self._record(event)
+            raise
+        if event:
+            return step
+        await self._look_up()
+        return None
 
-    async def _record(self, event: ev.Event) -> Step | None:
-        """The event's step, on the record and applied; when another worker was faster, decided anew."""
+    async def _record(self, *events: ev.Event) -> Step | None:
+        """The last event's step, all of them on the record and applied; when another worker was faster, decided anew.
+
+        Raises:
+            JournalFailed: none of them is.
+        """
         for _ in range(WRITING_RACES):
-            if isinstance(event, ev.CallStarted) and self.call.seq:  # Twilio delivers a webhook twice at times
+            if isinstance(events[-1], ev.CallStarted) and self.call.seq:  # Twilio delivers a webhook twice at times
                 return None
-            began, step = time_ns(), self.call.decide(event, self._desk.now())
-            if step is None:
+            began, steps = time_ns(), self._decide(events)
+            if not steps:
                 if await self._look_up():  # what is not worth a record here may be after others' steps
                     continue
                 return None
             try:
                 with self._desk.metrics.appending():
-                    await self._desk.journal.append(step, getattr(event, "order", ""))
+                    await self._desk.journal.append(*steps)
             except JournalConflict:
                 await self._catch_up()
                 continue
             self._outage.end()
-            was, since = self.call.facts, self._entered
-            self._take(step)
-            row, seconds = self.call.flow.by_id.get(step.row), (step.at - since).total_seconds()
-            self._desk.metrics.step(step, row, was, self.call.facts, seconds)
-            self._desk.traces.step(step, row, self._began, began)
+            for step in steps:
+                self._go_on(step, began)
             self._set_alarm()
-            self._show(step)
-            return step
+            return steps[-1] if steps[-1].event is events[-1] else None
         raise JournalFailed(f"step {self.call.seq + 1} of {self.call.call_sid} was written by others again and again")
+
+    def _decide(self, events: Sequence[ev.Event]) -> list[Step]:
+        """The steps of those events that are worth a record, each decided where the one before leads."""
+        call, now, steps = self.call, self._desk.now(), list[Step]()
+        for event in events:
+            if steps and call.seq < steps[-1].seq:
+                call = call.twin()
+                call.apply(steps[-1])
+            if step := call.decide(event, now):
+                steps.append(step)
+        return steps
+
+    def _go_on(self, step: Step, began: int) -> None:
+        """Apply a step decided here that is on the record now, and tell of it."""
+        was, since = self.call.facts, self._entered
+        self._take(step)
+        row, seconds = self.call.flow.by_id.get(step.row), (step.at - since).total_seconds()
+        self._desk.metrics.step(step, row, was, self.call.facts, seconds)
+        self._desk.traces.step(step, row, self._began, began)
+        self._show(step)
 
     async def _look_up(self) -> bool:
         """Whether others have recorded steps; they are taken in."""

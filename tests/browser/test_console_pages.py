@@ -41,7 +41,7 @@ async def write(front: Front, *calls: PracticeCall) -> None:
     """Put calls on the record."""
     for call in calls:
         for step in call.steps:
-            await front.journal.append(step, getattr(step.event, "order", ""))
+            await front.journal.append(step)
 
 
 async def log_in(page: Page, front: Front, path: str = "/console", name: str = NAME, password: str = PASSWORD) -> None:

@@ -129,9 +129,9 @@ def test_last_four_is_of_the_card_that_counts() -> None:
 async def test_database_keeps_the_same_line(journal: Journal) -> None:
     """What SQL makes of the steps is what a replay of them makes, and the record verifies against it."""
     calls = [wandering(seed, f"CA{seed}") for seed in range(100, 106)]
-    for steps in calls:
-        for step in steps:
-            await journal.append(step)
+    for number, steps in enumerate(calls):
+        for at in range(0, len(steps), 1 + number % 3):
+            await journal.append(*steps[at : at + 1 + number % 3])
 
     for steps in calls:
         assert await journal.search(Search(call_sid=steps[0].call_sid)) == [folded(steps)]

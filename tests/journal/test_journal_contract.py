@@ -48,12 +48,46 @@ async def test_taken_number_is_a_conflict(journal: Journal, make_step: MakeStep)
     first = make_step(orders=(HOLD,))
     await journal.append(first)
 
+    late = make_step(event=ev.BillHeld("CA1:1:0"), orders=(fx.ReadBills("A1"), HOLD), after=State.ENDED)
     with pytest.raises(JournalConflict):
-        await journal.append(make_step(orders=(fx.ReadBills("A1"), HOLD), after=State.ENDED), done="CA1:1:0")
+        await journal.append(late, make_step(seq=2))
 
     assert await journal.steps("CA1") == [first]
     assert [order.key for order in await journal.open_orders(NOON)] == ["CA1:1:0"]
     assert await journal.live_calls() == ["CA1"]
+
+
+@pytest.mark.promise(8)
+async def test_steps_appended_together_are_all_there(journal: Journal, make_step: MakeStep) -> None:
+    """Each with its words and orders, chained, what they answer done, and the last one's waits running."""
+    timer = Timer("silence", 3, NOON)
+    first = make_step(orders=(HOLD, fx.ReadBills("A1")))
+    rest = [
+        make_step(seq=2, event=ev.AgentSpoke("turn", "Good day.")),
+        make_step(seq=3, event=ev.BillHeld("CA1:1:0"), orders=(HOLD,), timers=(timer,)),
+    ]
+    await journal.append(first)
+    await asyncio.gather(journal.append(*rest), journal.append(make_step("CA2"), make_step("CA2", 2)))
+    await journal.append(make_step(seq=4, timers=(timer,)))
+
+    assert (await journal.steps("CA1"))[:3] == [first, *rest]
+    assert [step.seq for step in await journal.steps("CA2")] == [1, 2]
+    assert [order.key for order in await journal.open_orders(NOON)] == ["CA1:1:1", "CA1:3:0"]
+    assert await journal.due(NOON) == [("CA1", timer)]
+    assert await journal.verify_all() == []
+
+
+@pytest.mark.promise(8)
+async def test_steps_appended_together_are_all_refused(journal: Journal, make_step: MakeStep) -> None:
+    """When the second cannot be written, the first is not written either."""
+    await journal.append(make_step())
+
+    with pytest.raises(JournalFailed):
+        await journal.append(make_step(seq=2, orders=(HOLD,)), make_step(seq=2))
+    assert [step.seq for step in await journal.steps("CA1")] == [1]
+    assert await journal.open_orders(NOON + MINUTE) == []
+    await journal.append(make_step(seq=2))
+    assert await journal.verify_all() == []
 
 
 @pytest.mark.promise(8)
@@ -175,7 +209,7 @@ async def test_identity_values_are_lost(journal: Journal, make_step: MakeStep) -
 async def test_done_order_is_closed_with_its_answer(journal: Journal, make_step: MakeStep) -> None:
     """The step that records an order's answer closes that order and no other."""
     await journal.append(make_step(orders=(HOLD, fx.ReadBills("A1"))))
-    await journal.append(make_step(seq=2, event=ev.BillHeld("CA1:1:0")), done="CA1:1:0")
+    await journal.append(make_step(seq=2, event=ev.BillHeld("CA1:1:0")))
 
     assert [order.key for order in await journal.open_orders(NOON)] == ["CA1:1:1"]
     assert await journal.claim("CA1:1:0", "w1", NOON + MINUTE, NOON) is Claim.REFUSED

@@ -76,21 +76,22 @@ async def two_calls(journal: PostgresJournal, make_step: MakeStep) -> None:
 
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("delivered", [True, False])
+@pytest.mark.parametrize("together", [1, 2])
 async def test_a_step_whose_answer_is_lost_is_written_once(
-    line: tuple[BreakingLine, PostgresJournal], make_step: MakeStep, delivered: bool
+    line: tuple[BreakingLine, PostgresJournal], make_step: MakeStep, delivered: bool, together: int
 ) -> None:
     """Whether or not the statement reached the server before the break: the step is there, once, and that is told."""
     cut, journal = line
     await journal.append(make_step("CA0"))
     cut.word, cut.delivered = b"CA1", delivered
-    step = make_step(event=ev.CallerSpoke("hello"), orders=(HOLD,))
-    await journal.append(step)
+    steps = [make_step(event=ev.CallerSpoke("hello"), orders=(HOLD,)), make_step(seq=2, orders=(HOLD,))][:together]
+    await journal.append(*steps)
 
     assert cut.cuts == 1
-    assert await journal.steps("CA1") == [step]
-    assert [order.key for order in await journal.open_orders(NOON)] == ["CA1:1:0"]
+    assert await journal.steps("CA1") == steps
+    assert len(await journal.open_orders(NOON)) == together
     assert await journal.verify_all() == []
-    await journal.append(make_step(seq=2))
+    await journal.append(make_step(seq=together + 1))
 
 
 @pytest.mark.promise(8)

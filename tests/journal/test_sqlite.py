@@ -377,7 +377,7 @@ async def test_orders_of_a_process_that_died_are_open_at_once(
     await sqlite_journal.append(make_step(orders=(fx.ReadBills("A1"), fx.ReadBills("A2"))))
     for n in range(2):
         await sqlite_journal.claim(f"CA1:1:{n}", "died", NOON + timedelta(hours=1), NOON)
-    await sqlite_journal.append(make_step(seq=2), done="CA1:1:0")
+    await sqlite_journal.append(make_step(seq=2, event=ev.BillHeld("CA1:1:0")))
     await sqlite_journal.take_over(NOON)
 
     assert [order.key for order in await sqlite_journal.open_orders(NOON)] == ["CA1:1:1"]

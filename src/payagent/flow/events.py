@@ -516,6 +516,11 @@ def trigger_of(event: Event) -> str:
             return _TRIGGERS[type(event)]
 
 
+def answered(event: Event) -> str:
+    """The key of the durable order that the event answers; "" for an event that answers none."""
+    return event.order if isinstance(event, OrderAnswer) else ""
+
+
 _TRIGGERS: dict[type[Event], str] = {kind: snake(kind.__name__) for kind in get_args(Event)}
 
 EARLIER_PAYMENT_SUCCEEDED = "earlier_payment_succeeded"

@@ -105,10 +105,10 @@ class PostgresJournal:
     async def take_over(self, now: datetime) -> None:
         """Others may be at work: their claims stand until they are over."""
 
-    async def append(self, step: Step, done: str = "") -> None:
+    async def append(self, *steps: Step) -> None:
         if self._writer is None:
             raise JournalFailed("the journal is closed")
-        await self._writer.append(step, codec.encode(step), done)
+        await self._writer.append([(step, codec.encode(step)) for step in steps])
 
     async def steps(self, call_sid: str, after: int = 0) -> list[Step]:
         rows = await self._do(lambda db: _rows(db, call_sid, after))

@@ -129,12 +129,14 @@ class Journal(Protocol):
         """
         ...
 
-    async def append(self, step: Step, done: str = "") -> None:
-        """Write the step, its durable orders, its timers, and that order `done` (a key, if given) is done: all or none.
+    async def append(self, *steps: Step) -> None:
+        """Write these steps of one call, each the next of the one before, and what is theirs: all or none.
+
+        Theirs are their durable orders and timers, and that the orders which their events answer are done.
 
         Raises:
-            JournalConflict: this call already has a step of that number.
-            JournalFailed: it could not be written (disk full, locked, gone, or not the call's next number).
+            JournalConflict: this call already has a step of the first one's number.
+            JournalFailed: they could not be written (disk full, locked, gone, or not the call's next number).
         """
         ...
 

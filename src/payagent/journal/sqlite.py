@@ -24,6 +24,7 @@ from typing import IO, TypeVar
 from payagent.database.migrations import Schema, bring_up
 from payagent.errors import JournalConflict, JournalFailed
 from payagent.flow.effects import DurableOrder, order_key
+from payagent.flow.events import answered
 from payagent.flow.states import FINAL, State
 from payagent.flow.step import Step, Timer
 from payagent.journal import chain, codec, sqlite_index
@@ -69,9 +70,14 @@ class SqliteJournal:
         at = codec.time_text(now)
         await self._write(lambda db: db.execute(query, (at, at)))
 
-    async def append(self, step: Step, done: str = "") -> None:
-        entry = codec.encode(step)
-        await self._write(lambda db: self._append(db, step, entry, done))
+    async def append(self, *steps: Step) -> None:
+        entries = [codec.encode(step) for step in steps]
+
+        def write(db: Database) -> None:
+            for step, entry in zip(steps, entries, strict=True):
+                self._append(db, step, entry)
+
+        await self._write(write)
 
     async def steps(self, call_sid: str, after: int = 0) -> list[Step]:
         def read(db: Database) -> list[Step]:
@@ -171,12 +177,12 @@ class SqliteJournal:
 
     # --- inside a transaction of the writer
 
-    def _append(self, db: Database, step: Step, entry: codec.Entry, done: str) -> None:
+    def _append(self, db: Database, step: Step, entry: codec.Entry) -> None:
         mac = chain.link(self._key, self._mac_before(db, step), entry.record)
         _insert_step(db, step, entry, mac)
         _insert_orders(db, step)
-        at = codec.time_text(step.at)
-        if done:
+        if done := answered(step.event):
+            at = codec.time_text(step.at)
             db.execute("UPDATE orders SET done_at = ? WHERE key = ? AND done_at IS NULL", (at, done))
         sqlite_index.put(db, step)
         self._remember(step, mac)
