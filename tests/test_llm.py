@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -589,6 +590,29 @@ async def test_a_proxy_of_the_environment_is_not_used_for_loopback(monkeypatch: 
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
 
     assert await pieces_of(streaming(words("x"), finish("stop"))) == [Words("x"), Finished("stop")]
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+async def test_the_environment_says_the_way_and_not_who_we_are(
+    retries: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model outside is reached by the environment's proxy, with our key whatever `.netrc` has for its host."""
+    seen: list[tuple[str, str]] = []
+
+    async def proxy(request: Request) -> Response:
+        seen.append((request.headers["host"], request.headers["authorization"]))
+        return await streaming(words("x"), finish("stop"))(request)
+
+    (tmp_path / "netrc").write_text("machine model.example.test login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    async with serve(Starlette(routes=[Route("/{path:path}", proxy, methods=["POST"])])) as origin:
+        monkeypatch.setenv("HTTP_PROXY", origin)
+        model = Model("key", "http://model.example.test/v1", "m", retries=retries)
+        pieces = [piece async for piece in model.turn(TALK, [])]
+        await model.close()
+
+    assert pieces == [Words("x"), Finished("stop")]
+    assert seen == [("model.example.test", "Bearer key")]
 
 
 def test_importing_the_module_does_not_import_the_sdk() -> None:

@@ -85,7 +85,8 @@ class Model:
         from payagent.llm_transport import AioTransport
 
         # A proxy of the environment is for the outside world: it would not reach a stand-in on this machine.
-        self._transport = AioTransport(trust_env=not is_loopback(urlsplit(base_url).hostname or ""))
+        outside = not is_loopback(urlsplit(base_url).hostname or "")
+        self._transport = AioTransport(base_url, environment=outside)
         self._client = AsyncOpenAI(
             api_key=api_key,
             base_url=base_url,

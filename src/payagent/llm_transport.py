@@ -10,17 +10,26 @@ from collections.abc import AsyncIterator, Iterable
 
 import aiohttp
 import httpx2
+from yarl import URL
+
+from payagent.outbound import Proxy, open_session, proxy_to
 
 ANSWER = "payagent_answer"
-KEPT_SECONDS = 5.0
-"""A connection that rested longer may be gone at the other end (httpx's own rule)."""
+NO_BOUND = 0
+NO_END = aiohttp.ClientTimeout(total=None)
 
 
 class AioTransport(httpx2.AsyncBaseTransport):
-    """Opens connections when they are needed. `trust_env`: the environment's proxies and certificates count."""
+    """Opens connections to `origin` when they are needed; `environment`: its proxies and certificates count.
 
-    def __init__(self, *, trust_env: bool) -> None:
-        self._trust_env = trust_env
+    Raises:
+        SettingsError: the environment names a proxy that cannot be used.
+    """
+
+    def __init__(self, origin: str, *, environment: bool) -> None:
+        self._origin = origin
+        self._environment = environment
+        self._proxy = proxy_to(URL(origin)) if environment else Proxy()
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -49,19 +58,23 @@ class AioTransport(httpx2.AsyncBaseTransport):
             aiohttp.ClientError: there is none.
         """
         if self._session is None:
-            self._session = self._open()
-        return await self._session.request(method, url, headers=headers, data=body, allow_redirects=False)
+            self._session = open_session(
+                self._origin, environment=self._environment, timeouts=NO_END, connections=NO_BOUND
+            )
+        return await self._session.request(
+            method,
+            url,
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            proxy=self._proxy.url,
+            proxy_headers=self._proxy.headers,
+        )
 
     async def aclose(self) -> None:
         """Let the connections go."""
         if self._session:
             await self._session.close()
-
-    def _open(self) -> aiohttp.ClientSession:
-        trusted = httpx2.create_ssl_context(trust_env=self._trust_env)
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_SECONDS, ssl=trusted)
-        no_end = aiohttp.ClientTimeout(total=None)
-        return aiohttp.ClientSession(connector=connector, trust_env=self._trust_env, timeout=no_end)
 
 
 class _Body(httpx2.AsyncByteStream):

@@ -18,9 +18,11 @@ import pytest
 import trustme
 from scripted_twilio import NOBODY, Answer, ScriptedTwilio, answer
 
+from payagent import outbound
 from payagent.errors import SettingsError
+from payagent.outbound import trusted
 from payagent.phone import http as way_out
-from payagent.phone.http import NEVER_SENT, TIMEOUTS, TWILIO, AioClient, open_http, trusted
+from payagent.phone.http import NEVER_SENT, TIMEOUTS, TWILIO, AioClient, open_http
 
 PATH = "/2010-04-01/Accounts/AC01/Calls.json"
 HOST = "api.twilio.com"
@@ -221,11 +223,11 @@ def test_whose_certificates_count(
             monkeypatch.setenv(name, value)
         else:
             monkeypatch.delenv(name, raising=False)
-    context, usual = trusted(trust_env=True), len(ssl.create_default_context(cafile=certifi.where()).get_ca_certs())
+    context, usual = trusted(environment=True), len(ssl.create_default_context(cafile=certifi.where()).get_ca_certs())
 
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert len(context.get_ca_certs()) == (usual if count is None else count)
-    assert len(trusted(trust_env=False).get_ca_certs()) == usual
+    assert len(trusted(environment=False).get_ca_certs()) == usual
 
 
 async def test_how_long_it_may_take() -> None:
@@ -298,12 +300,12 @@ async def test_what_cannot_be_written_ends_too() -> None:
     assert not isinstance(caught.value, (*NEVER_SENT, aiohttp.SocketTimeoutError))
 
 
-@pytest.mark.parametrize(("kept", "connections"), [(way_out.KEPT_SECONDS, 1), (0.0, 2)])
+@pytest.mark.parametrize(("kept", "connections"), [(outbound.KEPT_SECONDS, 1), (0.0, 2)])
 async def test_a_connection_is_used_again_while_it_is_fresh(
     kept: float, connections: int, twilio: ScriptedTwilio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What rested longer than `KEPT_SECONDS` is not trusted with a request."""
-    monkeypatch.setattr(way_out, "KEPT_SECONDS", kept)
+    monkeypatch.setattr(outbound, "KEPT_SECONDS", kept)
     await twilio.will(answer(200), answer(200))
     async with open_http(twilio.origin) as http:
         for _ in range(2):

@@ -12,18 +12,14 @@ Rules:
 
 from __future__ import annotations
 
-import os
-import ssl
 from typing import Any, Self
 from urllib.parse import urlencode
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-import certifi
 from twilio.http.response import Response
 from yarl import URL
 
-from payagent.errors import SettingsError
+from payagent.outbound import Proxy, open_session, proxy_to
 
 TWILIO = "https://api.twilio.com"
 
@@ -35,8 +31,6 @@ each wait for bytes of the answer; 8 in all, which bounds the writing (aiohttp h
 """
 
 CONNECTIONS = 100
-KEPT_SECONDS = 5.0
-"""A connection that rested longer may be gone at the other end."""
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -59,16 +53,8 @@ class BadAnswer(aiohttp.ClientError):
 
 
 def open_http(base_url: str = TWILIO, timeouts: aiohttp.ClientTimeout = TIMEOUTS) -> aiohttp.ClientSession:
-    """The connections to Twilio, opened inside the running loop; the caller closes them.
-
-    aiohttp's own look at the environment stays off: `.netrc` is no place for Twilio's credentials, and it would ask for
-    the proxies on every request, in a thread.
-    """
-    tls = trusted(trust_env=base_url == TWILIO) if base_url.startswith("https:") else True
-    connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEPT_SECONDS, ssl=tls)
-    return aiohttp.ClientSession(
-        connector=connector, timeout=timeouts, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
-    )
+    """The connections to Twilio, opened inside the running loop; the caller closes them."""
+    return open_session(base_url, environment=base_url == TWILIO, timeouts=timeouts, connections=CONNECTIONS)
 
 
 class AioClient:
@@ -86,7 +72,7 @@ class AioClient:
     def __init__(self, http: aiohttp.ClientSession, base_url: str = TWILIO) -> None:
         self._http = http
         self._origin = URL(base_url)
-        self._proxy, self._proxy_headers = _proxy_to(self._origin) if base_url == TWILIO else (None, None)
+        self._proxy = proxy_to(self._origin) if base_url == TWILIO else Proxy()
 
     async def request(
         self,
@@ -118,8 +104,8 @@ class AioClient:
                 data=None if data is None else urlencode(data, doseq=True).encode(),
                 headers=sent,
                 allow_redirects=False,
-                proxy=self._proxy,
-                proxy_headers=self._proxy_headers,
+                proxy=self._proxy.url,
+                proxy_headers=self._proxy.headers,
             ) as answer:
                 text = (await answer.read()).decode(errors="replace")  # JSON is UTF-8 (RFC 8259, 8.1)
         except aiohttp.ClientResponseError as error:  # its repr quotes what we sent, credentials too
@@ -127,27 +113,3 @@ class AioClient:
         if not (200 <= answer.status < 300 or 400 <= answer.status < 500):
             raise BadAnswer.of(answer.status)
         return Response(answer.status, text, answer.headers)
-
-
-def trusted(*, trust_env: bool) -> ssl.SSLContext:
-    """Whose certificates count: those the environment names, else certifi's. Chain and host name are checked."""
-    named = os.environ if trust_env else {}
-    file, directory = named.get("SSL_CERT_FILE"), named.get("SSL_CERT_DIR")
-    if not file and not directory:
-        file = certifi.where()
-    return ssl.create_default_context(cafile=file, capath=None if file else directory)
-
-
-def _proxy_to(origin: URL) -> tuple[URL | None, dict[str, str] | None]:
-    """The environment's proxy on the way there, and what it is to be told; its password stays out of the URL."""
-    named = getproxies()
-    found = named.get(origin.scheme) or named.get("all")
-    if not found or proxy_bypass(origin.host or ""):
-        return None, None
-    proxy = URL(found if "://" in found else f"http://{found}")
-    if proxy.scheme not in ("http", "https"):
-        raise SettingsError(
-            [f"{origin.scheme.upper()}_PROXY or ALL_PROXY: the way to Twilio is by an http:// or https:// proxy only"]
-        )
-    told = {"Proxy-Authorization": aiohttp.encode_basic_auth(proxy.user, proxy.password or "")} if proxy.user else None
-    return proxy.with_user(None), told
