@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -23,6 +24,7 @@ from payagent.flow.states import Pace, State
 from payagent.flow.step import Step
 from payagent.llm import Finished, Words
 from payagent.speech import Sentences
+from payagent.turn import Turn
 
 CARD = "4111 1111 1111 1111"
 AWAY = "I'm sorry, I can't write anything down right now. Please say that again in a moment."
@@ -200,6 +202,21 @@ async def test_a_tool_of_an_older_turn_is_refused(line: Line) -> None:
 
     assert step is not None
     assert (step.refused, step.after, step.orders) == (LATE, State.CHOOSING_AMOUNT, ())
+
+
+async def test_a_turn_leaves_nothing_behind(line: Line) -> None:
+    """However it ends: nothing of it waits for the garbage collector, whose full passes stop every call."""
+    gc.collect()
+    gc.disable()
+    try:
+        await line.agreed()
+        await line.caller_says("Hm", says("Take your time."))
+        await line.caller_says("What?", calls("start_payment", amount="700.00"), says("That is too much."))
+        await line.caller_says("Bye", [Words("Good"), NEVER])
+        await line.caller_says("No, wait", says("Yes?"))
+        assert [turn.key for turn in gc.get_objects() if isinstance(turn, Turn)] == []
+    finally:
+        gc.enable()
 
 
 async def test_words_go_out_only_between_events(line: Line) -> None:

@@ -14,19 +14,18 @@ class Outage:
     `said` is what went to the caller and is not on the record yet, in order.
     """
 
-    __slots__ = ("_alarm", "_given_up", "_seconds", "said")
+    __slots__ = ("_alarm", "_seconds", "said")
 
-    def __init__(self, seconds: float, given_up: Callable[[], None]) -> None:
+    def __init__(self, seconds: float) -> None:
         self.said: list[AgentSpoke] = []
         self._seconds = seconds
-        self._given_up = given_up
         self._alarm: asyncio.TimerHandle | None = None
 
-    def begin(self) -> bool:
-        """Whether this is news; `given_up` is called once, unless the outage is over in time."""
+    def begin(self, give_up: Callable[[], None]) -> bool:
+        """Whether this is news; if so, `give_up` is called once, unless the outage is over in time."""
         if self._alarm is not None:
             return False
-        self._alarm = asyncio.get_running_loop().call_later(self._seconds, self._given_up)
+        self._alarm = asyncio.get_running_loop().call_later(self._seconds, give_up)
         return True
 
     def end(self) -> None:

@@ -100,7 +100,7 @@ class Session:
         self._touched = desk.now()
         self._floor = asyncio.Lock()
         self._letters = Mailbox()
-        self._outage = Outage(desk.outage_seconds, self._give_up)
+        self._outage = Outage(desk.outage_seconds)
         self._alarm: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         for step in steps:
@@ -442,7 +442,7 @@ class Session:
 
     def _tell_of_outage(self) -> None:
         """The truth at once, and the end of the relay if it lasts."""
-        if self._mouth and not self._mouth.closed and self._outage.begin():
+        if self._mouth and not self._mouth.closed and self._outage.begin(self._give_up):
             self._say_unrecorded("still_working" if self.charge_open else "record_away")
 
     def _give_up(self) -> None:
@@ -480,7 +480,7 @@ class Session:
         finally:
             self._desk.metrics.turn(end, began, turn.first_words, clock())
             self._desk.traces.turn(self.call.call_sid, end, traced)
-        await self._try_post(end)
+        self._letters.put(end)  # not waited for: what it leads to cancels the turn, this task with it
 
     def _known(self) -> str:
         """Facts the model may use in talking: a bill is known once a fixed sentence tells it."""
@@ -495,6 +495,7 @@ class Session:
             turn.words = ""
         if turn and turn.task:
             turn.task.cancel()
+            turn.task = None  # its error would hold the turn, and the turn its error
         if self._mouth:
             self._mouth.close_cycle()
 
