@@ -14,7 +14,7 @@ PERSON = Person("Ada Payer", "May 1, 1990", "+15550100")
 ASKED = "Please tell me your full name and your date of birth."
 WAITING = "I'm waiting for your keypad. Take your time."
 CARD = "Please key in your card number on your phone's keypad, then press pound."
-REJECTED = "That card number isn't valid. Please key it in again from the first digit, then press pound."
+REJECTED = "That card number isn't valid. Let's try once more."
 
 
 class Line:

@@ -55,7 +55,7 @@ _ANSWERS: tuple[tuple[str, str], ...] = (
     ("is that right|whether that is right", "Yes, that's right."),
     ("still there|say that again", "repeat"),
     ("name and (?:your )?date of birth|those details", "identity"),
-    ("keypad|first digit|press pound", "keys"),
+    ("keypad|first digit|press pound|isn't valid|don't accept|couldn't use", "keys"),
 )
 """What is said → what is done about it: words, or the name of something to do; the first that fits counts."""
 
