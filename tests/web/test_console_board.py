@@ -371,9 +371,10 @@ async def test_no_page_of_many_calls_shows_more_of_a_card_than_its_last_four(ann
     """Nor a date of birth, nor what was said."""
     await ann.write(paid(sid(1)), unknown(UNKNOWN))
     for path in ("/console", "/console/calls", "/console/totals", "/console/calls.csv", "/console/totals.csv"):
-        page = (await ann.get(path)).text
+        # Tokens and digests are hexadecimal or base64: letters, and now and then many digits in a row.
+        page = re.sub(r'CA\w{32}|"(?=[^"]*[a-z])[\w.:-]{16,}"', "", (await ann.get(path)).text)
 
-        assert not re.search(r"1990|May|this much|\d{13}", re.sub(r"CA\w{32}", "", page))
+        assert not re.search(r"1990|May|this much|\d{13}", page)
 
 
 # Several workers
