@@ -117,6 +117,20 @@ async def test_every_step_is_shown_once_it_is_applied(line: Line) -> None:
     assert shown == [(step.seq, type(step.event)) for step in await line.steps()]
 
 
+async def test_the_log_tells_of_moves_and_refusals(line: Line) -> None:
+    """Which row fired, or why none did; what changes nothing is for DEBUG: it is on the record."""
+    with capture_logs() as logs:
+        await line.caller_says("Hello?", calls("end_everything"), says("Good day."))
+    told = [(log["trigger"], log["log_level"]) for log in logs if log["event"] == "step"]
+
+    assert told == [
+        ("caller_spoke", "info"),
+        ("end_everything", "info"),
+        ("agent_spoke", "debug"),
+        ("turn_ended", "debug"),
+    ]
+
+
 # Words stream, and turns are cut
 
 

@@ -326,7 +326,9 @@ class Session:
             self._cut_turn()
 
     def _show(self, step: Step) -> None:
-        _log.info(
+        # What moves nothing (a key, what was said, a turn's end) is on the record; most lines would be of such.
+        tell = _log.info if step.row or step.refused else _log.debug
+        tell(
             "step",
             seq=step.seq,
             state=str(step.after),
