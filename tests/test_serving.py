@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import uvicorn
@@ -17,6 +18,7 @@ from starlette.applications import Starlette
 
 from payagent import serving
 from payagent.serving import DrainingServer, Workers
+from payagent.settings import Settings
 from payagent.web.desk import Drain
 
 
@@ -33,6 +35,23 @@ class Drained:
 
     async def ends(self) -> bool:
         return await self.server.on_tick(1)
+
+
+def test_the_other_end_closes_resting_connections_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proxies and balancers keep them for a minute; one that we close just as it is used again costs a callback."""
+    configs: list[uvicorn.Config] = []
+
+    def captured(config: uvicorn.Config, *rest: object, **named: object) -> SimpleNamespace:
+        configs.append(config)
+        return SimpleNamespace(run=lambda sockets: None, started=True)
+
+    monkeypatch.setattr(serving, "DrainingServer", captured)
+    monkeypatch.setattr(serving, "_settle_memory", lambda: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    settings = SimpleNamespace(listen_address="127.0.0.1", port=8080, drain_seconds=30)
+    serving.serve(Starlette(), cast(Settings, settings), Drain())
+
+    assert [config.timeout_keep_alive > 60 for config in configs] == [True]
 
 
 async def test_callers_may_finish(monkeypatch: pytest.MonkeyPatch) -> None:

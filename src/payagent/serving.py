@@ -29,6 +29,10 @@ from payagent.web.desk import Drain, FrontDesk
 
 _log = structlog.get_logger("payagent.serving")
 
+KEEP_ALIVE_SECONDS = 75
+"""Longer than Twilio, a proxy or a balancer keeps a resting connection (60 s at most of them): whoever closes first must
+not be this end, or a callback is lost that is sent at that very moment."""
+
 CLOSE_SECONDS = 5
 """What requests under way get when the sockets are closed."""
 
@@ -103,6 +107,7 @@ def serve(app: Starlette, settings: Settings, drain: Drain, descriptor: int | No
         ws_max_size=128 * 1024,
         ws_ping_interval=30,
         ws_ping_timeout=60,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=CLOSE_SECONDS,
         server_header=False,
     )
