@@ -38,7 +38,7 @@ class Drained:
 
 
 def test_the_other_end_closes_resting_connections_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proxies and balancers keep them for a minute; one that we close just as it is used again costs a callback."""
+    """Proxies and balancers keep theirs for a minute; one that we close just as it is used again costs a callback."""
     configs: list[uvicorn.Config] = []
 
     def captured(config: uvicorn.Config, *rest: object, **named: object) -> SimpleNamespace:

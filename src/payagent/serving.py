@@ -30,8 +30,8 @@ from payagent.web.desk import Drain, FrontDesk
 _log = structlog.get_logger("payagent.serving")
 
 KEEP_ALIVE_SECONDS = 75
-"""Longer than Twilio, a proxy or a balancer keeps a resting connection (60 s at most of them): whoever closes first must
-not be this end, or a callback is lost that is sent at that very moment."""
+"""Longer than nginx and AWS's balancers keep a resting connection (60 s, unless told otherwise): this end must not be
+the first to close it, or a callback is lost that is sent at that very moment."""
 
 CLOSE_SECONDS = 5
 """What requests under way get when the sockets are closed."""
