@@ -83,7 +83,7 @@ async def test_a_caller_may_finish_while_the_line_drains(tmp_path: Path) -> None
     ):
         twilio.point_at(line.origin)
         playing = asyncio.create_task(play(scenario, twilio, model=model, scale=SCALE))
-        await line.logs("relay_connected")
+        await line.logs("caller_spoke")
         line.process.send_signal(signal.SIGTERM)
         await line.logs("draining")
         async with httpx.AsyncClient(base_url=line.origin, trust_env=False) as client:
