@@ -15,6 +15,7 @@ from typing import cast
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from structlog.testing import capture_logs
 
 from payagent import serving
 from payagent.serving import DrainingServer, Workers
@@ -64,6 +65,19 @@ async def test_callers_may_finish(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert early == (True, False, False)
     assert await line.ends()
+
+
+async def test_draining_is_told_once_and_not_by_the_signal() -> None:
+    """A signal that arrives while a line is being written would lose its own: the next tick tells."""
+    line = Drained(callers=2)
+    with capture_logs() as logs:
+        line.server.handle_exit(signal.SIGTERM, None)
+        early = list(logs)
+        for _ in range(2):
+            await line.ends()
+
+    assert early == []
+    assert [(log["event"], log["callers"]) for log in logs] == [("draining", 2)]
 
 
 async def test_the_last_caller_is_still_asked_about() -> None:

@@ -57,6 +57,7 @@ class DrainingServer(uvicorn.Server):
         self._parent = parent
         self._end = 0.0
         self._asked_until = 0.0
+        self._told = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve; uvicorn itself says so only where it has opened the socket."""
@@ -74,12 +75,14 @@ class DrainingServer(uvicorn.Server):
     def _begin(self) -> None:
         self._drain.begun = True
         self._end = asyncio.get_running_loop().time() + self._seconds
-        _log.info("draining", callers=self._callers(), longest=self._seconds)
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second; whether to end."""
         if self._parent and os.getppid() != self._parent and not self._drain.begun:
             self._begin()
+        if self._drain.begun and not self._told:  # not by the signal's handler: a line in the midst of a line is lost
+            self._told = True
+            _log.info("draining", callers=self._callers(), longest=self._seconds)
         if self._drain.begun and self._is_over(asyncio.get_running_loop().time()):
             self.should_exit = True
         return await super().on_tick(counter)
