@@ -25,9 +25,8 @@ help:
 demo: $(READY)
 	@$(BIN)/payagent $(DEMO)
 
-# Many tests wait for a process or a socket: half as many runners again as there are cores.
 test: lint
-	$(BIN)/python -m pytest -n $$(( ($$(nproc 2>/dev/null || echo 2) * 3 + 1) / 2 )) --dist worksteal --cov --cov-report= --paths=fsm_diagrams
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report= --paths=fsm_diagrams
 	$(BIN)/coverage report --include='src/payagent/flow/*' --fail-under=100
 	$(BIN)/coverage report --omit="$$($(BIN)/python tests/services.py)" --fail-under=95
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -12,12 +12,14 @@ from urllib.parse import parse_qs, urlsplit
 class BreakingLine:
     """Passes everything on until what the client sends holds `word`; then it cuts, once.
 
-    `delivered`: what was sent still reaches the server, whose answer is lost; else neither gets through.
+    `delivered`: what was sent still reaches the server, whose answer is lost; else neither gets through. `meanwhile` is
+    done before the client sees that the line is cut.
     """
 
     def __init__(self, upstream: Path) -> None:
         self.word = b""
         self.delivered = True
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
         self.cuts = 0
         self.running: set[asyncio.Task[None]] = set()
         self._upstream = upstream
@@ -54,6 +56,8 @@ class BreakingLine:
         if self.delivered:
             up_writer.write(sent)
             await up_reader.read(1)  # it has answered, so it is done; nobody hears of it
+        if self.meanwhile:
+            await self.meanwhile()
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -102,11 +102,10 @@ async def test_a_step_another_worker_wrote_meanwhile_is_a_conflict(
     cut, broken = line
     cut.word, cut.delivered = b"CA1", False
     theirs = make_step(event=ev.CallerSpoke("theirs"))
+    cut.meanwhile = lambda: journal.append(theirs)
 
-    writing = asyncio.create_task(broken.append(make_step(event=ev.CallerSpoke("ours"))))
-    await journal.append(theirs)
     with pytest.raises(JournalConflict):
-        await writing
+        await broken.append(make_step(event=ev.CallerSpoke("ours")))
     assert await journal.steps("CA1") == [theirs]
 
 

@@ -265,7 +265,7 @@ async def test_a_new_capture_loses_the_digits_of_the_one_before() -> None:
 
 async def test_a_late_callback_is_overtaken_by_all_that_follow() -> None:
     """It holds nobody up."""
-    async with laboratory(faults=Faults(late_callbacks=5)) as lab:
+    async with laboratory(faults=Faults(late_callbacks=100)) as lab:
         call = await lab.ring()
         session = str((await lab.create(call.sid)).json()["sid"])
         await asyncio.sleep(0.01)
